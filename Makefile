@@ -1,0 +1,7 @@
+# A thin wrapper: tools/bootstrap.py does all of it, and works without make.
+PYTHON ?= python3
+export QUICK
+
+.PHONY: demo test test-fast test-long check bench
+demo test test-fast test-long check bench:
+	@$(PYTHON) tools/bootstrap.py $@

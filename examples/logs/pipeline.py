@@ -1,0 +1,84 @@
+"""One answer from three kinds of log: a gateway's CSV, an API's JSON lines, a worker's text."""
+
+import mainstem as ms
+
+p = ms.Pipeline("logs")
+
+p.source(
+    "gateway",
+    ms.files("data/gateway.csv", null="NA"),
+    schema="""
+        time timestamp not null, method string, path string not null, status bigint not null,
+        duration_ms bigint not null, "user" string""",
+)
+p.source(
+    "api",
+    ms.files("data/api.jsonl", format="json"),
+    schema="""
+        time timestamp not null, level string not null, endpoint string not null,
+        ms bigint not null, "user" string""",
+)
+p.source("worker", ms.files("data/worker.log", format="text"), schema="line string not null")
+
+
+@p.view
+def worker_events():
+    """A line that does not begin with a time belongs to a stack trace: it is no event."""
+    return r"""
+        SELECT CAST(regexp_extract(line, '^(\S+) ', 1) AS timestamp) AS time,
+               regexp_extract(line, '^\S+ (\w+) ', 1) = 'ERROR' AS is_error,
+               regexp_extract(line, 'job=(\w+)', 1) AS endpoint,
+               CAST(regexp_extract(line, 'took=(\d+)ms', 1) AS bigint) AS ms
+        FROM worker
+        WHERE regexp_matches(line, '^\d{4}-\d{2}-\d{2}T\S+ \w+ job=\w+ took=\d+ms$')"""
+
+
+@p.view
+def events():
+    """Every event of the three services in one shape."""
+    return """
+        SELECT time, 'gateway' AS service, path AS endpoint, status >= 500 AS is_error,
+               duration_ms AS ms, "user" AS visitor
+        FROM gateway
+        UNION ALL
+        SELECT time, 'api', endpoint, level = 'error', ms, "user" FROM api
+        UNION ALL
+        SELECT time, 'worker', endpoint, is_error, ms, CAST(NULL AS string) FROM worker_events"""
+
+
+@p.table(sink=ms.files("out/errors", format="parquet", partition_by="service"))
+def errors():
+    """Errors by service and hour, and how many calls they stand among."""
+    return """
+        SELECT service, date_trunc('hour', time) AS hour, count(*) AS calls,
+               count(*) FILTER (WHERE is_error) AS errors
+        FROM events GROUP BY ALL"""
+
+
+@p.table(sink=ms.files("out/slowest.csv"))
+def slowest():
+    """The five endpoints whose slowest twentieth is slowest; a tie is broken by the names."""
+    return """
+        SELECT service, endpoint, count(*) AS calls,
+               CAST(median(ms) AS decimal(10, 1)) AS median_ms,
+               CAST(percentile(ms, 0.95) AS decimal(10, 1)) AS p95_ms
+        FROM events GROUP BY service, endpoint
+        ORDER BY p95_ms DESC, service, endpoint LIMIT 5"""
+
+
+@p.table
+def visits():
+    """Sessions: a visitor's clicks, no more than half an hour apart."""
+    return """
+        WITH clicks AS (
+            SELECT visitor, time, is_error,
+                   coalesce(time > lag(time) OVER (PARTITION BY visitor ORDER BY time)
+                            + INTERVAL '30 minutes', TRUE) AS is_first
+            FROM events WHERE visitor IS NOT NULL),
+        numbered AS (
+            SELECT *, count(*) FILTER (WHERE is_first)
+                      OVER (PARTITION BY visitor ORDER BY time) AS visit
+            FROM clicks)
+        SELECT visitor, visit, min(time) AS begun, max(time) AS ended, count(*) AS clicks,
+               count(*) FILTER (WHERE is_error) AS errors
+        FROM numbered GROUP BY visitor, visit"""

@@ -1,0 +1,39 @@
+"""Every command: its name, what it does in a line, and where it is.
+
+The one list from which the commands are registered, the top-level help is printed and the reference
+is checked. The module of a command is imported only when that command is called.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """One command; `name` has a space when it stands in a group."""
+
+    name: str
+    does: str
+    target: str
+
+
+def _at(module: str, function: str = "") -> str:
+    return f"mainstem.cli.command.{module}:{function or module}"
+
+
+COMMANDS = (
+    Command("init", "Make a small project that runs, or a pipeline from a data file.", _at("init")),
+    Command("check", "Check everything that can be known without reading data.", _at("check")),
+    Command("plan", "Say what a run would read, write and keep, and what has changed.", _at("plan")),
+    Command("render", "Print the SQL of the steps: Mainstem's and the engine's.", _at("render")),
+    Command("run", "Run a pipeline.", _at("run")),
+    Command("status", "Show the last run, also while one goes on.", _at("status")),
+    Command("runs", "List the runs of a pipeline.", _at("runs")),
+    Command("query", "Ask the tables that a pipeline keeps, in SQL.", _at("query")),
+    Command("config show", "Show every setting and who set it.", _at("config", "show")),
+    Command("doctor", "Check this machine and this installation.", _at("doctor")),
+    Command("demo", "Run an example on generated data.", _at("demo")),
+    Command("completion", "Print the completion script of a shell.", _at("completion")),
+)
+
+GROUPS = {"config": "Settings of a pipeline."}

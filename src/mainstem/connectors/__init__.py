@@ -1,0 +1,1 @@
+"""Sources and sinks: a catalogue, found by walking the folder."""

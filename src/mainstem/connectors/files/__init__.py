@@ -1,0 +1,60 @@
+"""Files on a local disk: CSV, JSON lines, Parquet and text, plain or compressed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mainstem.connectors.files.options import FilesSink, FilesSource
+from mainstem.connectors.spec import Connector
+from mainstem.plan.nodes import Binding
+
+CONNECTOR = Connector("files", FilesSource, FilesSink, doc=__doc__)
+
+
+def files(
+    path: str | Sequence[str], *, format: str | None = None, header: bool | None = None,
+    delimiter: str | None = None, quote: str | None = None, null: str | Sequence[str] | None = None,
+    compression: str | None = None, multiline: bool | None = None, hive: bool | None = None,
+    member: str | None = None, mode: str | None = None,
+    partition_by: str | Sequence[str] | None = None, force: bool | None = None,
+) -> Binding:  # fmt: skip
+    """Bind a source or a sink to files.
+
+    Nothing is opened here: options are checked by `Pipeline.check`, files are listed by a run.
+
+    Parameters
+    ----------
+    path : str or list of str
+        Files, directories and globs of a source; one file or directory of a sink.
+    format : str, optional
+        ``csv``, ``tsv``, ``json`` (JSON lines), ``parquet`` or ``text``; from the name when absent.
+    header, delimiter, quote, null, multiline
+        How CSV is spelled; see `FilesSource`.
+    compression : str, optional
+        ``none``, ``gzip``, ``zstd`` or ``zip`` (sources only); from the name when absent.
+    hive : bool, optional
+        Sources: folders named ``column=value`` give declared columns.
+    member : str, optional
+        Sources: which file of a zip archive.
+    mode : str, optional
+        Sinks: ``overwrite`` (default) or ``overwrite_partitions``.
+    partition_by : str or list of str, optional
+        Sinks: columns that become folders named ``column=value``.
+    force : bool, optional
+        Sinks: replace a folder even when it holds files that Mainstem did not write.
+
+    Returns
+    -------
+    Binding
+        For ``Pipeline.source(...)``, ``Pipeline.lookup(...)`` or ``sink=``.
+
+    Examples
+    --------
+    >>> files("in/*.csv", null="NA").as_dict()
+    {'null': 'NA', 'path': 'in/*.csv'}
+    """
+    return Binding.of(
+        "files", path=path, format=format, header=header, delimiter=delimiter, quote=quote,
+        null=null, compression=compression, multiline=multiline, hive=hive, member=member,
+        mode=mode, partition_by=partition_by, force=force,
+    )  # fmt: skip

@@ -1,0 +1,143 @@
+"""Which files a source reads, in path order, and what their names say."""
+
+from __future__ import annotations
+
+import glob
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+from urllib.parse import unquote
+
+from mainstem.connectors.files.options import FilesSource, Format
+from mainstem.errors import NOWHERE, OutsideError, Place, SettingsError, UnsupportedError, listing
+
+FORMATS: dict[str, Format] = {
+    ".csv": "csv", ".tsv": "tsv", ".json": "json", ".jsonl": "json", ".ndjson": "json",
+    ".parquet": "parquet", ".pq": "parquet", ".txt": "text", ".log": "text",
+}  # fmt: skip
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".zip": "zip"}
+# Hive writes this folder name for a NULL partition value.
+HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """One file of a source.
+
+    Parameters
+    ----------
+    path : str
+        As the glob gave it.
+    size_bytes : int
+        Its size on disk.
+    format, compression : str
+        From the options, else from the name.
+    partition : tuple of pairs
+        Names and texts of its ``column=value`` folders, when the source is ``hive``.
+    """
+
+    path: str
+    size_bytes: int
+    format: Format
+    compression: str
+    partition: tuple[tuple[str, str | None], ...] = ()
+
+
+def list_files(options: FilesSource, where: Place = NOWHERE) -> tuple[InputFile, ...]:
+    """Give the files of a source, sorted by path, each once.
+
+    Raises
+    ------
+    OutsideError
+        When a path or glob matches nothing.
+    SettingsError
+        When a format cannot be told, or the files have different ones.
+    """
+    found: dict[str, InputFile] = {}
+    for path in options.paths:
+        matches = _matches(path, where)
+        for match in matches:
+            found[match] = _input_file(match, options, where)
+    files = tuple(found[path] for path in sorted(found))
+    formats = sorted({file.format for file in files})
+    if len(formats) > 1:
+        raise SettingsError(
+            f"the files of {', '.join(options.paths)} are of several formats ({listing(formats)})",
+            where=where, code="FormatMixed", fix='name one: format="csv", or a source for each',
+        )  # fmt: skip
+    return files
+
+
+def _matches(path: str, where: Place) -> list[str]:
+    if "://" in path:
+        raise UnsupportedError(
+            f"{path}: only local paths are read by this version", where=where, code="PathNotLocal",
+            fix="copy the files to a local directory",
+        )  # fmt: skip
+    path = str(Path(path).expanduser()) if path.startswith("~") else path
+    if Path(path).is_dir():
+        matches = _under(path)
+    elif Path(path).exists():
+        return [path]
+    else:
+        matches = [m for m in glob.glob(path, recursive=True) if Path(m).is_file()]
+    if not matches:
+        raise OutsideError(
+            f"no file matches {path!r} (looked in {Path.cwd()})", where=where, code="FileNotFound",
+            fix="correct the path, or write the files first",
+        )  # fmt: skip
+    return matches
+
+
+def _under(directory: str) -> list[str]:
+    """Give the files below a directory; names that begin with . or _ are not data (as in Hive)."""
+    found = []
+    for folder, folders, names in os.walk(directory):
+        folders[:] = [name for name in folders if name[0] not in "._"]
+        found += [os.path.join(folder, name) for name in names if name[0] not in "._"]  # noqa: PTH118 - as in glob
+    return found
+
+
+def _input_file(path: str, options: FilesSource, where: Place) -> InputFile:
+    compression = options.compression or COMPRESSIONS.get(Path(path).suffix.lower(), "none")
+    try:
+        size = Path(path).stat().st_size
+    except OSError as error:
+        raise OutsideError(
+            f"cannot read {path}: {error.strerror}", where=where, code="FileNotRead"
+        ) from error
+    partition = hive_partition(path) if options.hive else ()
+    format_ = options.format or format_of(path, where, member=options.member)
+    return InputFile(path, size, format_, compression, partition)
+
+
+def format_of(path: str, where: Place = NOWHERE, *, member: str | None = None) -> Format:
+    """Give the format that a name stands for, looking through ``.gz``, ``.zst`` and ``.zip``.
+
+    Raises
+    ------
+    SettingsError
+        When the extension is not known.
+    """
+    name = Path(member or path)
+    if name.suffix.lower() in COMPRESSIONS:
+        name = name.with_suffix("")
+    known = FORMATS.get(name.suffix.lower())
+    if known is None:
+        raise SettingsError(
+            f"cannot tell the format of {path!r} (known endings: {listing(FORMATS)}, "
+            f"each also with {', '.join(COMPRESSIONS)})",
+            where=where, code="FormatNotKnown", fix='name it: format="csv"',
+        )  # fmt: skip
+    return known
+
+
+def hive_partition(path: str) -> tuple[tuple[str, str | None], ...]:
+    """Give the ``column=value`` folders of a path, in order; %XX is decoded."""
+    pairs = []
+    for part in Path(path).parts[:-1]:
+        name, equals, value = part.partition("=")
+        if equals and name:
+            pairs.append((unquote(name), None if value == HIVE_NULL else unquote(value)))
+    return tuple(cast("list[tuple[str, str | None]]", pairs))

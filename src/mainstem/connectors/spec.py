@@ -1,0 +1,186 @@
+"""What a connector is: a folder with checked options, found by walking `mainstem.connectors`.
+
+A connector knows nothing of engines. An engine reads a source's `Binding`, asks the connector to
+check it (`options`), and does the reading or writing in its own way. ``ms.files(...)`` and its like
+only build a `Binding`, so an environment can override any option field by field.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import pkgutil
+import types
+import typing
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, TypeVar
+
+from mainstem.errors import NOWHERE, Finding, Place, SettingsError, listing, nearest
+from mainstem.plan.nodes import Binding
+from mainstem.settings.secret import Secret
+
+OptionsT = TypeVar("OptionsT")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Connector:
+    """One row of the connector catalogue.
+
+    Parameters
+    ----------
+    name : str
+        Value of ``type`` in mainstem.toml.
+    source_options, sink_options : type or None
+        Frozen dataclasses whose fields are the options; None when it cannot be that.
+    bounded : bool
+        Whether a source of it ends.
+    """
+
+    name: str
+    source_options: type | None
+    sink_options: type | None
+    bounded: bool = True
+    doc: str = ""
+
+
+@cache
+def connectors() -> dict[str, Connector]:
+    """Give every connector by name; adding a folder with a `CONNECTOR` registers it."""
+    import mainstem.connectors as package
+
+    found: dict[str, Connector] = {}
+    for info in pkgutil.iter_modules(package.__path__):
+        if info.ispkg:
+            row = importlib.import_module(f"{package.__name__}.{info.name}").CONNECTOR
+            found[row.name] = row
+    return found
+
+
+def connector(binding: Binding, where: Place = NOWHERE) -> Connector:
+    """Give the connector of a binding.
+
+    Raises
+    ------
+    SettingsError
+        When no connector has that name; the nearest is in the fix.
+    """
+    known = connectors()
+    if binding.type not in known:
+        close = nearest(binding.type, known)
+        raise SettingsError(
+            f"no connector {binding.type!r} (connectors: {listing(sorted(known))})", where=where,
+            code="ConnectorNotFound", fix=f"write {close}" if close else "see docs/connectors.md",
+        )  # fmt: skip
+    return known[binding.type]
+
+
+def read_options(options: type[OptionsT], binding: Binding, where: Place = NOWHERE) -> OptionsT:
+    """Check a binding's options against a dataclass and build it.
+
+    Raises
+    ------
+    SettingsError
+        For an unknown option, a missing one or one of a wrong type; names the option, what set it
+        and the nearest known name.
+    """
+    found = wrong_options(options, binding, where)
+    if found:
+        first = found[0]
+        raise SettingsError(first.what, where=first.where, code=first.code, fix=first.fix)
+    return options(**binding.as_dict())
+
+
+def wrong_options(
+    options: type, binding: Binding, where: Place = NOWHERE,
+    places: Mapping[str, Place] | None = None,
+) -> list[Finding]:  # fmt: skip
+    """Give everything that is wrong with a binding's options.
+
+    Parameters
+    ----------
+    options : type
+        Frozen dataclass whose fields are the options.
+    binding : Binding
+        What was given.
+    where : Place
+        The declaration, for options that `places` does not have.
+    places : mapping, optional
+        Where an option was set, when not in the declaration.
+    """
+    known = {f.name: f for f in dataclasses.fields(typing.cast(Any, options))}
+    hints = typing.get_type_hints(options)
+    origins = dict(binding.origins)
+    found = []
+    for name, value in binding.options:
+        origin = origins.get(name, "definition")
+        place = (places or {}).get(name, where)
+        if name not in known:
+            close = nearest(name, known)
+            found.append(Finding(
+                "OptionNotFound",
+                f"{binding.type} has no option {name!r} (set in {origin}; options: {listing(known)})",
+                place, f"write {close}" if close else "remove it",
+            ))  # fmt: skip
+        else:
+            found += _wrong_value(binding.type, name, value, hints[name], origin, place)
+    for name, item in known.items():
+        required = item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
+        if required and name not in dict(binding.options):
+            found.append(Finding(
+                "OptionMissing", f"{binding.type} needs the option {name!r}", where, f"add {name}=",
+            ))  # fmt: skip
+    return found
+
+
+def is_secret(hint: Any) -> bool:
+    """Say whether the type of an option marks it as a secret."""
+    return hint is Secret or Secret in typing.get_args(hint)
+
+
+def _wrong_value(
+    type_: str, name: str, value: Any, hint: Any, origin: str, place: Place
+) -> list[Finding]:
+    if _fits(value, hint):
+        return []
+    if is_secret(hint):
+        # The value is not in the message: it is the secret itself.
+        return [Finding(
+            "SecretLiteral", f"option {name!r} of {type_} is a secret and was given as it is "
+            f"(set in {origin})", place, f'write {name} = {{env = "NAME"}} and set NAME before the run',
+        )]  # fmt: skip
+    if isinstance(value, Secret):
+        return [Finding(
+            "OptionType", f"option {name!r} of {type_} is no secret (set in {origin})", place,
+            f'write {name} = "${{NAME}}" for an environment variable',
+        )]  # fmt: skip
+    return [Finding(
+        "OptionType", f"option {name!r} of {type_} is {value!r} (set in {origin}), "
+        f"not {_readable(hint)}", place, f"give {name} as {_readable(hint)}",
+    )]  # fmt: skip
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    origin = typing.get_origin(hint)
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, arm) for arm in typing.get_args(hint))
+    if origin is tuple:
+        return isinstance(value, tuple) and all(_fits(v, typing.get_args(hint)[0]) for v in value)
+    if origin is typing.Literal:
+        return value in typing.get_args(hint)
+    if hint is type(None):
+        return value is None
+    if hint is int and isinstance(value, bool):
+        return False
+    return isinstance(value, hint)
+
+
+def _readable(hint: Any) -> str:
+    origin = typing.get_origin(hint)
+    if origin is typing.Literal:
+        return "one of " + ", ".join(repr(v) for v in typing.get_args(hint))
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(_readable(arm) for arm in typing.get_args(hint) if arm is not type(None))
+    if origin is tuple:
+        return f"a list of {_readable(typing.get_args(hint)[0])}"
+    return {"str": "text", "int": "a whole number", "bool": "true or false"}.get(hint.__name__, hint.__name__)

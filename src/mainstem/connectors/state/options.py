@@ -1,0 +1,19 @@
+"""Options of a table in the state file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class StateSink:
+    """A table in ``.mainstem/<pipeline>/state.duckdb``.
+
+    Parameters
+    ----------
+    mode : str
+        ``overwrite`` replaces the rows; ``append`` is a reserved word.
+    """
+
+    mode: Literal["overwrite", "append"] = "overwrite"

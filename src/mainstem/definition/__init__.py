@@ -1,0 +1,1 @@
+"""The words in which people write pipelines: Python, ``.sql`` files, overrides by settings → `Plan`."""

@@ -1,0 +1,185 @@
+"""Bindings of sources and sinks: what the definition says, overridden by settings, then checked."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mainstem.connectors.spec import Connector, connector, connectors, read_options, wrong_options
+from mainstem.errors import Finding, Findings, MainstemError, Place, listing, nearest
+from mainstem.plan.nodes import Binding
+from mainstem.settings.secret import Secret
+from mainstem.settings.values import RUN_OPTIONS, Options, Setting, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of ``config show``: a value and who set it; secrets are shown as references."""
+
+    section: str
+    option: str
+    value: Any
+    origin: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the row as plain data for ``-o json``."""
+        return dataclasses.asdict(self)
+
+
+def find(tables: Mapping[str, Options], name: str) -> Options:
+    """Give the options set for a name, whatever its case; variables have no case of ours."""
+    return next((opts for known, opts in tables.items() if known.lower() == name.lower()), {})
+
+
+def bound(
+    section: str, name: str, binding: Binding, settings: Settings, where: Place, findings: Findings
+) -> Binding | None:
+    """Give a binding with every override applied and checked, or None when it cannot be used.
+
+    Parameters
+    ----------
+    section : str
+        ``sources`` or ``sinks``.
+    name : str
+        The source, lookup or table.
+    binding : Binding
+        What the definition says.
+    settings : Settings
+        Overrides, lowest layer first.
+    where : Place
+        The declaration.
+    findings : Findings
+        Takes what is wrong.
+    """
+    places: dict[str, Place] = {}
+    for layer in settings.layers:
+        options = find(getattr(layer, section), name)
+        type_ = options.get("type")
+        if type_ is not None:
+            binding = binding.overridden({"type": type_.value}, type_.origin)
+            places["type"] = type_.where
+        hints = _hints(section, binding)
+        for option, setting in options.items():
+            if option != "type":
+                value = _typed(setting, hints.get(option, str))
+                binding = binding.overridden({option: value}, setting.origin)
+                places[option] = setting.where
+    if not binding.type:
+        return None
+    return _checked(section, name, binding, where, places, findings)
+
+
+def _checked(
+    section: str, name: str, binding: Binding, where: Place, places: Mapping[str, Place],
+    findings: Findings,
+) -> Binding | None:  # fmt: skip
+    set_at = {option: place for option, place in places.items() if place.file}
+    try:
+        row = connector(binding, set_at.get("type", where))
+    except MainstemError as error:
+        findings.add(dataclasses.replace(error.finding, step=name))
+        return None
+    options = options_of(section, row)
+    if options is None:
+        role, fix = _refused_role(section)
+        findings.add(Finding(
+            "ConnectorRole", f"{binding.type} cannot be a {role}", set_at.get("type", where), fix,
+            step=name,
+        ))  # fmt: skip
+        return None
+    wrong = wrong_options(options, binding, where, set_at)
+    for finding in wrong:
+        findings.add(dataclasses.replace(finding, step=name))
+    return None if wrong else binding
+
+
+def options_of(section: str, row: Connector) -> type | None:
+    """Give the dataclass of a connector's options in a section."""
+    return row.source_options if section == "sources" else row.sink_options
+
+
+def _refused_role(section: str) -> tuple[str, str]:
+    right = [
+        name for name, row in connectors().items()
+        if options_of(section, row) is not None and name != "state"
+    ]  # fmt: skip
+    return section.removesuffix("s"), f"use one of {listing(sorted(right))}"
+
+
+def _hints(section: str, binding: Binding) -> dict[str, Any]:
+    row = connectors().get(binding.type)
+    options = options_of(section, row) if row is not None else None
+    return typing.get_type_hints(options) if options is not None else {}
+
+
+def _typed(setting: Setting, hint: Any) -> Any:
+    """Read bare text by the type of its option; what does not fit stays text and is then refused."""
+    if not setting.is_text or not isinstance(setting.value, str):
+        return setting.value
+    text: str = setting.value
+    arms = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if str in arms or Secret in arms:
+        return text
+    if bool in arms and text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    if int in arms and text.removeprefix("-").isascii() and text.removeprefix("-").isdigit():
+        return int(text)
+    if any(typing.get_origin(arm) is tuple for arm in arms):
+        return tuple(part.strip() for part in text.split(","))
+    return text
+
+
+def check_names(
+    settings: Settings, sources: typing.Sequence[str], tables: typing.Sequence[str],
+    findings: Findings,
+) -> None:  # fmt: skip
+    """Find settings of sources and sinks that the pipeline does not have, in every environment."""
+    for layer in (*settings.layers, *settings.unused):
+        for section, known in (("sources", sources), ("sinks", tables)):
+            lowered = {name.lower() for name in known}
+            for name, options in getattr(layer, section).items():
+                if name.lower() not in lowered:
+                    findings.add(_unknown(section, name, options, known))
+
+
+def _unknown(
+    section: str, name: str, options: Options, known: typing.Sequence[str]
+) -> Finding:
+    first = next(iter(options.values()), None)
+    close = nearest(name, known)
+    have = f"{section}: {listing(known)}" if known else f"it has no {section}"
+    origin = f", set in {first.origin}" if first else ""
+    what = f"{section}.{name} is not in the pipeline ({have}{origin})"
+    fix = f"write {section}.{close}" if close else "remove it"
+    return Finding("NameNotFound", what, first.where if first else Place(), fix)
+
+
+def binding_rows(section: str, name: str, binding: Binding) -> list[Row]:
+    """Give every option of a binding with its origin, those at their defaults included."""
+    origins = dict(binding.origins)
+    title = f"{section}.{name}"
+    rows = [Row(title, "type", binding.type, origins.get("type", "definition"))]
+    row = connectors()[binding.type]
+    options = options_of(section, row)
+    if options is None:
+        return rows
+    checked = read_options(options, binding)
+    for item in dataclasses.fields(typing.cast(Any, options)):
+        value = getattr(checked, item.name)
+        shown = f"{value} ({value.shown()})" if isinstance(value, Secret) else value
+        rows.append(Row(title, item.name, shown, origins.get(item.name, "default")))
+    return rows
+
+
+def run_rows(settings: Settings) -> list[Row]:
+    """Give every option of the run with its origin."""
+    given = settings.run()
+    return [
+        Row("run", name, given[name].value, given[name].origin) if name in given
+        else Row("run", name, None, "default")
+        for name in RUN_OPTIONS
+    ]  # fmt: skip

@@ -1,0 +1,125 @@
+"""What a pipeline has been told, before anything is resolved: frozen records with their places."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from mainstem.definition.place import Located, Span, locate
+from mainstem.errors import DefinitionError, Place
+from mainstem.plan.nodes import Binding
+from mainstem.plan.types import Schema
+from mainstem.sql.tokens import Text
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PIPELINE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_LONGEST = 63
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A source, view or table by name, as `Pipeline.ref` gives it.
+
+    Inside an f-string it is the quoted name; given instead of SQL it means all of its rows.
+    """
+
+    name: str
+    where: Place
+
+    def __str__(self) -> str:
+        return '"' + self.name.replace('"', '""') + '"'
+
+
+@dataclass(frozen=True, slots=True)
+class SourceDeclaration:
+    """A source or a lookup as it was declared; the words are those of `plan.nodes.Source`."""
+
+    name: str
+    binding: Binding
+    schema: Schema | None
+    where: Place
+    span: Span
+    event_time: str = ""
+    watermark: timedelta | None = None
+    idle: timedelta | None = None
+    max_ahead: timedelta | None = None
+    is_lookup: bool = False
+    key: tuple[str, ...] = ()
+    refresh: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepDeclaration:
+    """A view or a table: its SQL, or the function that gives it.
+
+    `text_at` is where the SQL begins when that is known beforehand, as in a ``.sql`` file.
+    """
+
+    name: str
+    sql: str | Ref | Callable[[], Any]
+    where: Place
+    span: Span
+    is_table: bool = False
+    sink: Binding | None = None
+    sink_schema: Schema | None = None
+    mode: str = ""
+    text_at: Place | None = None
+
+    def statement(self) -> tuple[Text, Located]:
+        """Give the SQL and where it stands, calling the user's function when there is one.
+
+        Raises
+        ------
+        DefinitionError
+            When the function gives something that is not SQL.
+        """
+        value = self.sql() if callable(self.sql) else self.sql
+        if isinstance(value, Ref):
+            # One line, so that every finding of it is at the call.
+            located = Located(value.where, has_columns=False, is_exact=False)
+            return Text(f"SELECT * FROM {value}", value.where, self.name), located
+        if not isinstance(value, str) or not value.strip():
+            given = "nothing" if value is None or value == "" else f"{type(value).__name__}"
+            raise DefinitionError(
+                f"{self.kind} {self.name!r} gives {given}, not SQL", where=self.where,
+                step=self.name, code="SqlMissing",
+                fix='return "SELECT …" from the function, or p.ref("name")',
+            )  # fmt: skip
+        if self.text_at is not None:
+            return Text(value, self.text_at, self.name), Located(self.text_at)
+        located = locate(value, self.where, self.span)
+        place = located.place if located.is_exact else Place(self.where.file, 1, 1)
+        return Text(value, place, self.name), located
+
+    @property
+    def kind(self) -> str:
+        """Give the word for messages: view or table."""
+        return "table" if self.is_table else "view"
+
+
+def checked_name(name: object, kind: str, where: Place) -> str:
+    """Give a name of a source, step or parameter when it is a right one.
+
+    Raises
+    ------
+    DefinitionError
+        For anything but letters, digits and single underscores.
+    """
+    pattern = _PIPELINE_NAME if kind == "pipeline" else _NAME
+    if not isinstance(name, str) or not pattern.fullmatch(name) or len(name) > _LONGEST:
+        close = re.sub(r"\W+", "_", str(name)).strip("_")[:_LONGEST]
+        right = close if pattern.fullmatch(close) else f"{kind}_{close}".strip("_")
+        raise DefinitionError(
+            f"{name!r} is no name for a {kind} (letters, digits and underscores, at most "
+            f"{_LONGEST})", where=where, code="NameNotValid", fix=f"write {right}",
+        )  # fmt: skip
+    if "__" in name:
+        raise DefinitionError(
+            f"{name!r} has two underscores in a row: such names are kept for named outputs, as "
+            "step__late", where=where, code="NameNotValid",
+            fix=f"write {re.sub('_+', '_', name)}",
+        )  # fmt: skip
+    return name

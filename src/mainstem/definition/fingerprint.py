@@ -1,0 +1,67 @@
+"""Fingerprints: equal for equal meaning, whatever the file, the layout or the comments.
+
+A step's fingerprint covers its own text and those of what it reads, so that a changed view changes
+every table that depends on it. Secrets are no part of any: their text is ``***``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mainstem.plan import tree
+from mainstem.plan.nodes import PLAN_FORMAT, Binding, Param, Plan, Source, Step, fingerprint
+from mainstem.plan.tree import walk
+from mainstem.sql.text import to_text
+
+
+def fingerprints(plan: Plan) -> dict[str, str]:
+    """Give the fingerprint of every source and step, by name.
+
+    Parameters
+    ----------
+    plan : Plan
+        A checked plan.
+
+    Returns
+    -------
+    dict
+        16 hex digits by name, sources first, in the order of the plan.
+    """
+    params = {param.name: str(param.type) for param in plan.params}
+    found = {source.name: fingerprint(_source(source)) for source in plan.sources}
+    for step in plan.steps:
+        below = [(name, found[name]) for name in step.inputs]
+        own = {n.name for n in walk(step.query) if isinstance(n, tree.Param)}
+        used = [(name, type_) for name, type_ in params.items() if name in own]
+        found[step.name] = fingerprint([_step(step), below, used])
+    return found
+
+
+def plan_fingerprint(plan: Plan) -> str:
+    """Give one fingerprint of everything: name, sources, steps, parameters and bindings."""
+    parts = sorted(fingerprints(plan).items())
+    return fingerprint([PLAN_FORMAT, plan.name, parts, [_param(param) for param in plan.params]])
+
+
+def _source(source: Source) -> list[Any]:
+    return [
+        source.name, _binding(source.binding), str(source.schema), source.event_time,
+        source.watermark, source.idle, source.max_ahead, source.bounded, source.key, source.refresh,
+    ]  # fmt: skip
+
+
+def _step(step: Step) -> list[Any]:
+    sink_schema = None if step.sink_schema is None else str(step.sink_schema)
+    sink = None if step.sink is None else _binding(step.sink)
+    return [
+        step.name, to_text(step.query), str(step.schema), sink, sink_schema, step.kind,
+        step.outputs,
+    ]  # fmt: skip
+
+
+def _binding(binding: Binding) -> list[Any]:
+    return [binding.type, binding.options]
+
+
+def _param(param: Param) -> list[Any]:
+    return [param.name, str(param.type), param.has_default, param.default]

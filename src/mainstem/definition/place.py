@@ -1,0 +1,168 @@
+"""Where in the user's Python file a call and its SQL text stand.
+
+A call is found from its frame; the SQL from the string literal that holds it, so that an error in the
+SQL points at file, line and column of the user's own text.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import linecache
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+from mainstem.errors import NOWHERE, Place
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """First and last line of a piece of a Python file, from 1."""
+
+    line: int
+    end_line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Where a text begins; `has_columns` says whether its columns are those of the file.
+
+    `is_exact` is False when the text was found nowhere (it was computed): then only the call is known.
+    """
+
+    place: Place
+    has_columns: bool = True
+    is_exact: bool = True
+
+
+def caller() -> tuple[Place, Span]:
+    """Give the place of the nearest call that stands outside of Mainstem."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  (the documented way to a frame)
+    while frame is not None and str(frame.f_globals.get("__name__", "")).startswith("mainstem."):
+        frame = frame.f_back
+    if frame is None:
+        return NOWHERE, Span(0, 0)
+    place = Place(frame.f_code.co_filename, frame.f_lineno)
+    positions = itertools.islice(frame.f_code.co_positions(), frame.f_lasti // 2, None)
+    line, end_line, _, _ = next(positions, (None, None, None, None))
+    # Absent when Python runs with -X no_debug_ranges.
+    return place, Span(line or frame.f_lineno, end_line or line or frame.f_lineno)
+
+
+def function_place(function: Callable[..., Any]) -> tuple[Place, Span]:
+    """Give the place of a function, from its first decorator to its last line."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return caller()
+    lines = [line for _, _, line in code.co_lines() if line]
+    place = Place(code.co_filename, code.co_firstlineno)
+    return place, Span(code.co_firstlineno, max([code.co_firstlineno, *lines]))
+
+
+def locate(text: str, call: Place, span: Span) -> Located:
+    """Find the literal that holds a text: in the call or function first, then in the whole file.
+
+    Parameters
+    ----------
+    text : str
+        The SQL as it was given.
+    call : Place
+        The call or function that gave it.
+    span : Span
+        Lines of that call or function.
+    """
+    source = "".join(linecache.getlines(call.file))
+    literals = list(_literals(source))
+    inside = [node for node in literals if _touches(span, node)]
+    for nodes in (inside, literals):
+        for find in (_verbatim, _formatted, _by_lines):
+            for node in nodes:
+                found = find(text, node, source)
+                if found is not None:
+                    line, column = found
+                    has_columns = find is not _by_lines
+                    place = Place(call.file, line, column if has_columns else 0)
+                    return Located(place, has_columns)
+    return Located(call, has_columns=False, is_exact=False)
+
+
+def _touches(span: Span, node: ast.expr) -> bool:
+    # The last line of a function's code may be the first one of a literal over several lines.
+    return span.line <= node.lineno <= span.end_line
+
+
+def _literals(source: str) -> Iterator[ast.Constant | ast.JoinedStr]:
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return  # a notebook cell or text that was never a file
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            yield node
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node
+
+
+def _body(node: ast.expr, source: str) -> tuple[str, int, int] | None:
+    """Give what stands between the quotes of one plain literal, with its line and column."""
+    segment = ast.get_source_segment(source, node)
+    match = re.match(r"[a-zA-Z]{0,2}('''|\"\"\"|'|\")", segment or "")
+    if segment is None or match is None:
+        return None
+    line = source.splitlines()[node.lineno - 1]
+    # The column of a node counts bytes of UTF-8.
+    column = len(line.encode()[: node.col_offset].decode()) + match.end() + 1
+    body = segment[match.end() : -len(match[1])]
+    if body.startswith("\\\n"):
+        return body[2:], node.lineno + 1, 1
+    return body, node.lineno, column
+
+
+def _verbatim(text: str, node: ast.expr, source: str) -> tuple[int, int] | None:
+    """Find a text in a literal without escapes, whole or stripped."""
+    if not isinstance(node, ast.Constant) or text not in node.value:
+        return None
+    found = _body(node, source)
+    if found is None or found[0] != node.value:
+        return None
+    return _advanced(*found, node.value.find(text))
+
+
+def _advanced(body: str, line: int, column: int, at: int) -> tuple[int, int]:
+    newlines = body.count("\n", 0, at)
+    if newlines:
+        return line + newlines, at - body.rfind("\n", 0, at)
+    return line, column + at
+
+
+def _formatted(text: str, node: ast.expr, source: str) -> tuple[int, int] | None:
+    """Find an f-string that can have given the text; its lines are right, columns up to a field."""
+    if not isinstance(node, ast.JoinedStr):
+        return None
+    parts = [
+        re.escape(str(part.value)) if isinstance(part, ast.Constant) else "[^\n]*"
+        for part in node.values
+    ]
+    found = _body(node, source)
+    if found is None or not re.fullmatch("".join(parts), text):
+        return None
+    return found[1], found[2]
+
+
+def _by_lines(text: str, node: ast.expr, source: str) -> tuple[int, int] | None:
+    """Find a text whose lines were indented otherwise, as `textwrap.dedent` does."""
+    if not isinstance(node, ast.Constant):
+        return None
+    found = _body(node, source)
+    if found is None or found[0] != node.value:
+        return None
+    wanted = [line.strip() for line in text.splitlines()]
+    lines = [line.strip() for line in node.value.splitlines()]
+    for start in range(len(lines) - len(wanted) + 1):
+        if any(wanted) and lines[start : start + len(wanted)] == wanted:
+            return found[1] + start, 0
+    return None

@@ -1,0 +1,1 @@
+"""What `mainstem demo` runs, and the report builder that the examples share."""

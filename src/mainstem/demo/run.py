@@ -1,0 +1,70 @@
+"""`mainstem demo`: makes data, runs a pipeline on it, and shows what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mainstem.demo.answer import bikes_report
+from mainstem.demo.data import write
+from mainstem.demo.report import Report, to_html
+
+if TYPE_CHECKING:
+    from mainstem.definition.pipeline import Pipeline
+
+PAGE = "report.html"
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """What a demo made: the pipeline file to read and change, the report, and its page."""
+
+    pipeline: Path
+    report: Report
+    page: Path
+
+
+def run_demo(folder: Path) -> Demo:
+    """Make the demo in `folder`: data, ``pipeline.py``, its tables and a page.
+
+    Files of an earlier demo are replaced; others are left alone.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when absent.
+
+    Returns
+    -------
+    Demo
+        Print `report` with `mainstem.demo.report.to_text`.
+    """
+    from mainstem.definition.load import load
+
+    write(folder / "data")
+    # The user's own copy: the pipeline that ran is the file that can be read and changed.
+    file = folder / "pipeline.py"
+    file.write_text(files("mainstem.demo").joinpath("bikes.py").read_text("utf-8"), "utf-8")
+    pipeline = load(file)
+    pipeline.run()
+    report = bikes_report(kept_tables(pipeline))
+    page = folder / PAGE
+    page.write_text(to_html(report), "utf-8")
+    return Demo(file, report, page)
+
+
+def kept_tables(pipeline: Pipeline) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+    """Give the tables of the last run that have no sink, each as a list of rows."""
+    names = [table.name for table in pipeline.plan().tables]
+    with pipeline.connect() as db:
+        kept = {name for (name,) in db.execute("SHOW TABLES").fetchall()}
+        return {name: _rows(db, name) for name in names if name in kept}
+
+
+def _rows(db: Any, name: str) -> list[dict[str, Any]]:
+    answer = db.execute(f'SELECT * FROM "{name}"')
+    columns = [column[0] for column in answer.description]
+    return [dict(zip(columns, row, strict=True)) for row in answer.fetchall()]

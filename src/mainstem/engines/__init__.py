@@ -1,0 +1,1 @@
+"""Engines: a plan becomes a program, and a program a job."""

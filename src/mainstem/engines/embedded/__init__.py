@@ -1,0 +1,1 @@
+"""The engine inside the process: DuckDB. The only place that imports it."""

@@ -1,0 +1,127 @@
+"""A plan as DuckDB SQL: one SELECT per step, over the quoted names of sources and earlier steps.
+
+Nothing is decided here. The bound tree says everything; this prints it with the catalogue's
+spellings for DuckDB.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from mainstem.engines.embedded.casts import cast_sql
+from mainstem.engines.embedded.types import duckdb_type
+from mainstem.engines.spec import Program, SourceRead, Statement
+from mainstem.functions.spec import catalogue
+from mainstem.plan import tree as t
+from mainstem.plan.nodes import Plan
+from mainstem.plan.types import Type, in_expressions
+from mainstem.sql.text import Printer, quoted, text_literal
+
+ENGINE = "embedded"
+_KEY = "duckdb"
+
+
+class DuckdbPrinter(Printer):
+    """Prints a bound tree for DuckDB 2."""
+
+    def type(self, node: Type) -> str:
+        return duckdb_type(node)
+
+    def print_literal(self, node: t.Literal) -> str:
+        value, type_ = node.value, node.type
+        if value is None:
+            return "NULL" if type_ is None or type_.kind == "null" else f"CAST(NULL AS {duckdb_type(type_)})"
+        if isinstance(value, datetime):
+            return f"TIMESTAMPTZ '{value.astimezone(UTC).strftime('%Y-%m-%d %H:%M:%S.%f')}+00'"
+        if isinstance(value, Decimal):
+            return f"CAST('{value:f}' AS {duckdb_type(t.type_of(node))})"
+        if isinstance(value, float):
+            return f"CAST('{value!r}' AS DOUBLE)"
+        if isinstance(value, int) and not isinstance(value, bool):
+            # A bare 5 is an INTEGER there, and INTEGER arithmetic overflows at 2^31.
+            return f"CAST({value} AS BIGINT)"
+        return super().print_literal(node)
+
+    def print_param(self, node: t.Param) -> str:
+        return f"CAST(getvariable({text_literal(node.name)}) AS {duckdb_type(t.type_of(node))})"
+
+    def print_cast(self, node: t.Cast) -> str:
+        own = t.type_of(node.expr)
+        return cast_sql(self.expr(node.expr), own, node.to, is_try=node.is_try, is_exact=node.is_exact)
+
+    def print_struct(self, node: t.Struct) -> str:
+        pairs = (f"{quoted(n)} := {self.expr(v)}" for n, v in zip(node.names, node.values, strict=True))
+        return f"struct_pack({', '.join(pairs)})"
+
+    def print_field(self, node: t.Field) -> str:
+        return f"struct_extract({self.expr(node.expr)}, {text_literal(node.name)})"
+
+    def print_lambda(self, node: t.Lambda) -> str:
+        return f"lambda {', '.join(map(quoted, node.params))}: {self.expr(node.body)}"
+
+    def bound(self, node: t.Bound) -> str:
+        if isinstance(node.offset, t.Literal) and isinstance(node.offset.value, int):
+            return f"{node.offset.value} {'FOLLOWING' if node.following else 'PRECEDING'}"
+        return super().bound(node)
+
+    def print_call(self, node: t.Call) -> str:
+        if node.name == "list_value":
+            return f"CAST([{self.list(node.args)}] AS {duckdb_type(t.type_of(node))})"
+        if node.name == "grouping":
+            return f"GROUPING({self.list(node.args)})"
+        row = catalogue()[node.name]
+        args = [self.expr(a) for a in node.args]
+        n_fixed = len(row.overloads[node.overload].takes) - 1
+        return row.template(node.overload, _KEY).format(
+            *args,
+            args=", ".join(args),
+            rest=", ".join(args[n_fixed:]),
+            distinct="DISTINCT " if node.distinct else "",
+            order=" " + self.order_by(node.order) if node.order else "",
+            nulls=" IGNORE NULLS" if node.ignore_nulls else "",
+            over=self.over(node),
+        )
+
+
+def step_sql(query: t.Query) -> str:
+    """Give the DuckDB SELECT of a bound query."""
+    return DuckdbPrinter().query(query)
+
+
+def compile(plan: Plan) -> Program:  # noqa: A001 - the name that every engine folder has
+    """Give the program of a plan: what is read, and one statement per step."""
+    printer = DuckdbPrinter()
+    statements = tuple(Statement(step, printer.query(step.query)) for step in plan.steps)
+    used = _used_columns(plan)
+    reads = []
+    for source in plan.sources:
+        if source.name in used:
+            names = tuple(n for n in source.schema.names if n in used[source.name])
+            reads.append(SourceRead(source, names))
+    return Program(plan, ENGINE, tuple(reads), statements)
+
+
+def _used_columns(plan: Plan) -> dict[str, set[str]]:
+    """Give the columns that some step uses of each source."""
+    used: dict[str, set[str]] = {}
+    for step in plan.steps:
+        # An alias is unique in one query only outward, so siblings may share it: that keeps a
+        # column too many, never one too few.
+        names: dict[str, set[str]] = {}
+        for node in t.walk(step.query):
+            if isinstance(node, t.Table) and not node.is_cte:
+                used.setdefault(node.name, set())
+                names.setdefault(node.alias, set()).add(node.name)
+                if node.columns:
+                    used[node.name] |= {n for n, _ in (_declared(plan, node.name))}
+        for node in t.walk(step.query):
+            if isinstance(node, t.Column):
+                for table in names.get(node.relation, ()):
+                    used[table].add(node.name)
+    return used
+
+
+def _declared(plan: Plan, name: str) -> list[tuple[str, Type]]:
+    source = plan.source(name)
+    return [(f.name, in_expressions(f.type)) for f in source.schema.fields] if source else []

@@ -1,0 +1,125 @@
+"""Judging the rows in doubt: the reference decides, the table is corrected."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from mainstem.engines.embedded.reading import KEYS, RAW, Layout
+from mainstem.engines.embedded.reference import BATCH, replace
+from mainstem.formats.csv import csv_values
+from mainstem.formats.jsonlines import json_values
+from mainstem.formats.records import BadRow, Misfit, Row
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+@dataclass(slots=True)
+class Settled:
+    """The outcome: bad records by file (numbers from 0), and what the good ones ignored."""
+
+    judged: int = 0
+    unknown: int = 0
+    bad: dict[str, set[int]] = field(default_factory=dict)
+
+
+def timely(rows: Iterable[Row | BadRow], layout: Layout, path: str) -> Iterator[Row | BadRow]:
+    """Turn rows whose event time breaks T2 into bad rows."""
+    if layout.rule.column not in layout.schema.names:
+        yield from rows
+        return
+    latest = layout.rule.latest(path)
+    place = layout.schema.names.index(layout.rule.column)
+    for row in rows:
+        if isinstance(row, BadRow):
+            yield row
+            continue
+        try:
+            layout.rule.check(row.values[place], latest)
+        except Misfit as misfit:
+            yield BadRow(row.line, row.offset, row.raw, misfit.reason, misfit.column, misfit.value)
+        else:
+            yield row
+
+
+def settle(
+    connection: duckdb.DuckDBPyConnection, table: str, layout: Layout, starts: dict[str, int]
+) -> Settled:  # fmt: skip
+    """Judge every row in doubt, correct the good ones in the table and tell the bad ones."""
+    settled = Settled()
+    place = _Places(starts)
+    after = -1
+    while True:
+        batch = connection.execute(
+            f"SELECT rowid, {RAW} FROM {table} WHERE {RAW} IS NOT NULL AND rowid > ? "
+            f"ORDER BY rowid LIMIT {BATCH}",
+            [after],
+        ).fetchall()
+        if not batch:
+            break
+        after = batch[-1][0]
+        settled.judged += len(batch)
+        replace(connection, table, layout.schema, _judge(batch, layout, place, settled))
+    if layout.format == "json":
+        _count_keys(connection, table, layout, place, settled)
+    return settled
+
+
+@dataclass(slots=True)
+class _Places:
+    """Finds the file and record of a row id."""
+
+    starts: dict[str, int]
+
+    def of(self, rowid: int) -> tuple[str, int]:
+        paths = list(self.starts)
+        # The last file that starts there: those before it with the same start are empty.
+        at = bisect_right(list(self.starts.values()), rowid) - 1
+        return paths[at], rowid - self.starts[paths[at]]
+
+
+def _judge(
+    batch: list[tuple[int, list[str | None]]], layout: Layout, place: _Places, settled: Settled
+) -> list[tuple[int, tuple[Any, ...]]]:  # fmt: skip
+    good: list[tuple[int, tuple[Any, ...]]] = []
+    time = layout.schema.names.index(layout.rule.column) if layout.rule.column in layout.schema.names else -1
+    for rowid, raw in batch:
+        try:
+            if layout.format == "json":
+                values, unknown = json_values(raw[0] or "", layout.schema)
+            else:
+                given = dict(zip(layout.schema.names, raw, strict=True))
+                values, unknown = csv_values(given, layout.schema), 0
+            if time >= 0:
+                layout.rule.check(values[time], layout.rule.latest(place.of(rowid)[0]))
+        except Misfit:
+            path, record = place.of(rowid)
+            settled.bad.setdefault(path, set()).add(record)
+        else:
+            settled.unknown += unknown
+            good.append((rowid, values))
+    return good
+
+
+def _count_keys(
+    connection: duckdb.DuckDBPyConnection, table: str, layout: Layout, place: _Places, settled: Settled
+) -> None:  # fmt: skip
+    """Count unknown fields and find repeated ones, once for each list of keys that occurs."""
+    names = frozenset(layout.schema.names)
+    shapes = connection.execute(
+        f"SELECT {KEYS}, count(*) FROM {table} WHERE {KEYS} IS NOT NULL GROUP BY 1"
+    ).fetchall()
+    for keys, count in shapes:
+        known = [key for key in keys if key in names]
+        if len(known) == len(set(known)):
+            settled.unknown += count * (len(keys) - len(known))
+            continue
+        found = connection.execute(
+            f"SELECT rowid FROM {table} WHERE {KEYS} = CAST(? AS VARCHAR[])", [keys]
+        ).fetchall()
+        for (rowid,) in found:
+            path, record = place.of(rowid)
+            settled.bad.setdefault(path, set()).add(record)

@@ -1,0 +1,48 @@
+"""Contract T2 at a bounded source: an event time that is missing, or lies in the future of its file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from mainstem.formats.records import Misfit
+from mainstem.plan.nodes import Source
+
+MAX_AHEAD = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class EventTimeRule:
+    """When an event time is refused; `column` is "" when the source has none."""
+
+    column: str = ""
+    max_ahead: timedelta = MAX_AHEAD
+
+    @classmethod
+    def of(cls, source: Source) -> EventTimeRule:
+        """Give the rule of a source."""
+        return cls(source.event_time, source.max_ahead if source.max_ahead is not None else MAX_AHEAD)
+
+    def latest(self, path: str) -> datetime:
+        """Give the latest event time that a file may hold: when it was last changed, and `max_ahead`."""
+        changed = datetime.fromtimestamp(Path(path).stat().st_mtime, UTC)
+        return changed + self.max_ahead
+
+    def check(self, value: Any, latest: datetime) -> None:
+        """Judge one event time.
+
+        Raises
+        ------
+        Misfit
+            When it is NULL or later than `latest`.
+        """
+        if value is None:
+            raise Misfit("the event time is NULL (T2)", column=self.column)
+        if value > latest:
+            raise Misfit(
+                f"the event time is later than {latest.isoformat()}, when the file was written "
+                f"+ {self.max_ahead} (T2)",
+                column=self.column, value=value.isoformat(),
+            )  # fmt: skip

@@ -1,0 +1,91 @@
+"""DuckDB's errors at run time, as ours: step, place, DuckDB's own words, and a fix."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import duckdb
+
+from mainstem.errors import (
+    NOWHERE,
+    BusyError,
+    DataError,
+    EngineError,
+    MainstemError,
+    OutsideError,
+    Place,
+)
+from mainstem.plan.nodes import Step
+
+_DATA = (
+    duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.InvalidInputException,
+    duckdb.ConstraintException, duckdb.DataError,
+)  # fmt: skip
+_HOLDER = re.compile(r"lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
+_FULL = ("No space left on device", "Disk quota exceeded", "File too large")
+_RIGHTS = ("Permission denied", "Read-only file system", "Operation not permitted")
+
+
+def words(error: BaseException) -> str:
+    """Give DuckDB's message without the text of our compiled SQL below it."""
+    return str(error).split("\n\nLINE ", maxsplit=1)[0].strip()
+
+
+def explained(error: duckdb.Error, step: Step | None, *, doing: str = "") -> MainstemError:
+    """Give a DuckDB error as an error of ours.
+
+    Parameters
+    ----------
+    error : duckdb.Error
+        What DuckDB raised.
+    step : Step or None
+        The step that ran; its name and place go into the message.
+    doing : str
+        What was being done, such as ``writing out.parquet``.
+    """
+    said = words(error)
+    facts: dict[str, Any] = {"engine_message": str(error)}
+    where = step.where if step else NOWHERE
+    name = step.name if step else ""
+    prefix = f"{doing}: " if doing else ""
+    if isinstance(error, duckdb.OutOfMemoryException) and not _is_full(said):
+        return EngineError(
+            f"{prefix}memory ran out: {said.splitlines()[0]}", where=where, step=name,
+            code="OutOfMemory", fix="raise memory_limit, or lower threads", **facts,
+        )  # fmt: skip
+    if isinstance(error, duckdb.IOException) or _is_full(said):
+        return outside(said, where=where, step=name, prefix=prefix)
+    if isinstance(error, _DATA):
+        return DataError(
+            f"{prefix}an expression failed on a row: {said}", where=where, step=name,
+            code="ExpressionFailed", fix="filter the row out, or use the try_ form of the function",
+            **facts,
+        )  # fmt: skip
+    return EngineError(
+        f"{prefix}{said}", where=where, step=name, code="EngineRefused",
+        fix="report it with the output of `mainstem render`", **facts,
+    )  # fmt: skip
+
+
+def _is_full(said: str) -> bool:
+    return any(sign in said for sign in _FULL)
+
+
+def outside(said: str, *, where: Place = NOWHERE, step: str = "", prefix: str = "") -> OutsideError:
+    """Give a failure of a file, a disk or a lock, from the words of DuckDB or of the system."""
+    holder = _HOLDER.search(said)
+    if holder:
+        return BusyError(
+            f"{prefix}the DuckDB file is open in another process, "
+            f"{holder['program']} (pid {holder['pid']}): {said.splitlines()[0]}",
+            where=where, step=step, code="FileLocked",
+            fix=f"close it there (pid {holder['pid']}) and run again", pid=int(holder["pid"]),
+        )  # fmt: skip
+    if _is_full(said):
+        code, fix = "DiskFull", "free some space and run again; the old output is whole"
+    elif any(sign in said for sign in _RIGHTS):
+        code, fix = "NoRights", "give this user the right to write there"
+    else:
+        code, fix = "InputOutput", "see the message; the old output is whole"
+    return OutsideError(f"{prefix}{said}", where=where, step=step, code=code, fix=fix)

@@ -1,0 +1,322 @@
+"""Where each table of a run goes: options read, paths made absolute, bad targets refused."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from mainstem.connectors.duckdb.options import DuckdbSink
+from mainstem.connectors.files.options import FilesSink, FilesSource
+from mainstem.connectors.spec import connector, read_options
+from mainstem.errors import (
+    DefinitionError,
+    Finding,
+    Findings,
+    InternalError,
+    OutsideError,
+    listing,
+    nearest,
+)
+from mainstem.plan.nodes import Plan, Source, Step
+from mainstem.plan.types import Schema
+from mainstem.storage.local.manifest import read_manifest, strangers
+
+FORMATS = {
+    ".csv": "csv", ".tsv": "tsv", ".json": "json", ".jsonl": "json", ".ndjson": "json",
+    ".parquet": "parquet", ".pq": "parquet", ".txt": "text", ".text": "text", ".log": "text",
+}  # fmt: skip
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+ENDINGS = {"csv": ".csv", "tsv": ".tsv", "json": ".json", "parquet": ".parquet", "text": ".txt"}
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One table's target, checked.
+
+    Parameters
+    ----------
+    step : Step
+        The table.
+    kind : str
+        ``state``, ``file``, ``folder``, ``partitions`` or ``duckdb``.
+    path : Path
+        The final name, absolute and without symbolic links; the state file for ``state``.
+    format, compression : str
+        Of files; "" elsewhere.
+    """
+
+    step: Step
+    kind: str
+    path: Path
+    format: str = ""
+    compression: str = ""
+    files: FilesSink | None = None
+    duckdb: DuckdbSink | None = None
+
+    @property
+    def schema(self) -> Schema:
+        """Give the columns as they are written."""
+        return self.step.sink_schema or self.step.schema
+
+    @property
+    def partition_by(self) -> tuple[str, ...]:
+        """Give the columns that become folders."""
+        return self.files.partition_columns if self.files else ()
+
+    @property
+    def is_force(self) -> bool:
+        """Say whether content that Mainstem did not write may be replaced."""
+        return bool((self.files and self.files.force) or (self.duckdb and self.duckdb.force))
+
+    @property
+    def ending(self) -> str:
+        """Give how the names of files end, such as ``.csv.gz``."""
+        packed = {"gzip": ".gz", "zstd": ".zst"} if self.format != "parquet" else {}
+        return ENDINGS[self.format] + packed.get(self.compression, "")
+
+
+def outputs(plan: Plan, base_dir: Path, state_file: Path) -> tuple[Output, ...]:
+    """Give every table's target.
+
+    Raises
+    ------
+    CheckFailed
+        With everything that is wrong: two tables on one path, a sink inside its own source, a
+        format that cannot be told, a partition column that is not there.
+    """
+    found = tuple(_output(step, base_dir, state_file) for step in plan.tables)
+    findings = Findings()
+    for output in found:
+        _check_columns(output, findings)
+    _check_overlaps(found, findings)
+    for source in plan.sources:
+        _check_source(source, base_dir, found, findings)
+    findings.raise_errors()
+    return found
+
+
+def _output(step: Step, base_dir: Path, state_file: Path) -> Output:
+    if step.sink is None:
+        raise InternalError(f"step {step.name!r} has no sink")
+    row = connector(step.sink, step.where)
+    if row.sink_options is None:
+        raise DefinitionError(
+            f"{row.name} cannot be a sink", where=step.where, step=step.name, code="NotASink"
+        )
+    options = read_options(row.sink_options, step.sink, step.where)
+    if isinstance(options, FilesSink):
+        return _files_output(step, options, base_dir)
+    if isinstance(options, DuckdbSink):
+        return Output(step, "duckdb", absolute(base_dir, options.path), duckdb=options)
+    return Output(step, "state", state_file)
+
+
+def absolute(base_dir: Path, path: str) -> Path:
+    """Give a path of the definition as an absolute one, symbolic links resolved.
+
+    A sink that is a link is written where the link points; staging stands beside that.
+    """
+    return Path(os.path.realpath(base_dir / path))
+
+
+def _files_output(step: Step, options: FilesSink, base_dir: Path) -> Output:
+    name = Path(options.path).name.lower()
+    stem, last = os.path.splitext(name)
+    compression = options.compression or COMPRESSIONS.get(last, "")
+    ending = os.path.splitext(stem)[1] if last in COMPRESSIONS else last
+    format_ = options.format or FORMATS.get(ending, "")
+    if not format_:
+        raise DefinitionError(
+            f"the format of {options.path!r} cannot be told from its name", where=step.where,
+            step=step.name, code="FormatUnknown", fix='add format="parquet" (or csv, tsv, json, text)',
+        )  # fmt: skip
+    is_folder = bool(options.partition_columns) or options.path.endswith("/") or ending not in FORMATS
+    kind = "file"
+    if is_folder:
+        kind = "partitions" if options.mode == "overwrite_partitions" else "folder"
+    if not compression:
+        compression = "zstd" if format_ == "parquet" else "none"
+    return Output(step, kind, absolute(base_dir, options.path), format_, compression, options)
+
+
+def _check_columns(output: Output, findings: Findings) -> None:
+    names = output.schema.names
+    for column in output.partition_by:
+        if column not in names:
+            close = nearest(column, names)
+            _add(findings, output, "ColumnNotFound",
+                 f"partition_by names {column!r} (columns: {listing(names)})",
+                 f"write {close}" if close else "name a column of the table")  # fmt: skip
+    options = output.files
+    if options is None:
+        return
+    if options.partition_columns and set(names) <= set(options.partition_columns):
+        _add(findings, output, "NothingToWrite", "every column is in partition_by",
+             "leave at least one column out of partition_by")  # fmt: skip
+    if options.mode == "overwrite_partitions" and not options.partition_columns:
+        _add(findings, output, "NoPartitions", "overwrite_partitions needs partition_by",
+             "add partition_by=, or write mode=\"overwrite\"")  # fmt: skip
+    _check_format(output, options, findings)
+
+
+def _check_format(output: Output, options: FilesSink, findings: Findings) -> None:
+    columns = [f for f in output.schema.fields if f.name not in output.partition_by]
+    if output.format in ("csv", "tsv"):
+        for field in columns:
+            if field.type.is_nested:
+                _add(findings, output, "TypeInFormat",
+                     f"column {field.name!r} is {field.type}, which {output.format} cannot hold",
+                     f"write to_json({field.name}), or use json or parquet")  # fmt: skip
+    if output.format != "parquet":
+        for field in columns:
+            if field.type.kind == "bytes":
+                _add(findings, output, "TypeInFormat",
+                     f"column {field.name!r} is bytes, which {output.format} cannot hold",
+                     f"write to_base64({field.name}), or use parquet")  # fmt: skip
+    if output.format == "text" and [f.type.kind for f in columns] != ["string"]:
+        _add(findings, output, "TypeInFormat",
+             f"a text file holds one column of type string, not: {output.schema}",
+             "select one string column")  # fmt: skip
+    if options.compression == "snappy" and output.format != "parquet":
+        _add(findings, output, "CompressionUnknown",
+             f"snappy is for parquet, not {output.format}", "use gzip or zstd")  # fmt: skip
+
+
+def _check_overlaps(found: tuple[Output, ...], findings: Findings) -> None:
+    """Refuse two tables on one path, or one inside the folder of another."""
+    outside = [o for o in found if o.kind != "state"]
+    for at, output in enumerate(outside):
+        for other in outside[:at]:
+            if _table(output) == _table(other) or (
+                "duckdb" not in (output.kind, other.kind) and _is_nested(output.path, other.path)
+            ) or (output.kind != other.kind and "duckdb" in (output.kind, other.kind)
+                  and _is_nested(output.path, other.path)):  # fmt: skip
+                _add(findings, output, "DuplicateSink",
+                     f"{output.path} is also written by table {other.step.name!r} ({other.path})",
+                     "give each table a path of its own")  # fmt: skip
+
+
+def _table(output: Output) -> tuple[Path, str]:
+    return output.path, output.duckdb.table.lower() if output.duckdb else ""
+
+
+def _is_nested(one: Path, other: Path) -> bool:
+    return one == other or one in other.parents or other in one.parents
+
+
+def _check_source(
+    source: Source, base_dir: Path, found: tuple[Output, ...], findings: Findings
+) -> None:
+    for pattern in _source_paths(source):
+        full = _resolved_pattern(base_dir, pattern)
+        for output in found:
+            if output.kind != "state" and _may_read(full, output):
+                _add(findings, output, "SinkInSource",
+                     f"{output.path} is inside what source {source.name!r} reads ({pattern})",
+                     "write somewhere else: the next run would read its own output")  # fmt: skip
+
+
+def _source_paths(source: Source) -> tuple[str, ...]:
+    """Give what a source reads, as paths and globs."""
+    options = source.binding.as_dict()
+    if source.binding.type == "files":
+        return read_options(FilesSource, source.binding, source.where).paths
+    path = options.get("path")
+    return (path,) if isinstance(path, str) else ()
+
+
+def _resolved_pattern(base_dir: Path, pattern: str) -> str:
+    """Give an absolute pattern; links are resolved in the part before the first wildcard."""
+    parts = (base_dir / pattern).parts
+    wild = next((i for i, p in enumerate(parts) if re.search(r"[*?\[]", p)), len(parts))
+    fixed = os.path.realpath(Path(*parts[:wild]))
+    return str(Path(fixed, *parts[wild:]))
+
+
+def _may_read(pattern: str, output: Output) -> bool:
+    """Say whether reading `pattern` would meet the output.
+
+    A folder of the output stands for the names that are written there.
+    """
+    if not re.search(r"[*?\[]", pattern):
+        return _is_nested(Path(pattern), output.path)
+    if output.kind in ("file", "duckdb"):
+        return _matches(str(output.path), pattern)
+    folders = "/".join(f"{column}=x" for column in output.partition_by)
+    written = str(output.path / folders / f"part-x{output.ending}")
+    fixed = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
+    return _matches(written, pattern) or fixed.startswith(f"{output.path}/")
+
+
+def _matches(path: str, pattern: str) -> bool:
+    """Match as a glob, where ``*`` stays inside a folder and ``**`` does not."""
+    wanted, given = pattern.split("/"), path.split("/")
+    return _match_parts(given, wanted)
+
+
+def _match_parts(given: list[str], wanted: list[str]) -> bool:
+    if not wanted:
+        return not given
+    if wanted[0] == "**":
+        return any(_match_parts(given[i:], wanted[1:]) for i in range(len(given) + 1))
+    return bool(given) and fnmatch.fnmatchcase(given[0], wanted[0]) and _match_parts(
+        given[1:], wanted[1:]
+    )  # fmt: skip
+
+
+def _add(findings: Findings, output: Output, code: str, what: str, fix: str) -> None:
+    findings.add(Finding(code, what, output.step.where, fix, step=output.step.name))
+
+
+def refuse_strangers(output: Output, parts: tuple[str, ...] | None = None) -> None:
+    """Refuse to replace a folder that holds files which Mainstem did not write.
+
+    Parameters
+    ----------
+    output : Output
+        A table's target.
+    parts : tuple of str, optional
+        The relative folders that are replaced; everything when absent.
+
+    Raises
+    ------
+    OutsideError
+        When there are such files and the sink has no ``force=True``, or the target is a file where
+        a folder is needed, or the other way round.
+    """
+    path = output.path
+    if output.kind not in ("file", "folder", "partitions") or not path.exists():
+        return
+    if output.kind == "file":
+        if path.is_dir():
+            raise _wrong_target(output, "is a folder", 'end the path with "/" to write into it')
+        return
+    if not path.is_dir():
+        raise _wrong_target(output, "is a file", "remove it, or choose another path")
+    if path.is_mount():
+        raise _wrong_target(output, "is a mount point and cannot be replaced", "write below it")
+    if not output.is_force:
+        _refuse_files(output, parts)
+
+
+def _refuse_files(output: Output, parts: tuple[str, ...] | None) -> None:
+    manifest = read_manifest(output.path)
+    alien = strangers(output.path, manifest)
+    if parts is not None and manifest is not None:
+        alien = [name for name in alien if any(name.startswith(f"{p}/") for p in parts)]
+    if alien:
+        raise OutsideError(
+            f"{output.path} holds files that Mainstem did not write: {listing(alien, limit=3)}",
+            where=output.step.where, step=output.step.name, code="NotOurFiles",
+            fix="choose another path, or add force=True to the sink to replace them", files=alien,
+        )  # fmt: skip
+
+
+def _wrong_target(output: Output, why: str, fix: str) -> OutsideError:
+    return OutsideError(
+        f"{output.path} {why}", where=output.step.where, step=output.step.name,
+        code="WrongTarget", fix=fix,
+    )  # fmt: skip

@@ -1,0 +1,191 @@
+"""The statements that let DuckDB read text files, and what must be true of their outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from mainstem.connectors.files.options import FilesSource
+from mainstem.engines.embedded import checks
+from mainstem.engines.embedded.checks import Checked
+from mainstem.engines.embedded.eventtime import EventTimeRule
+from mainstem.engines.embedded.guard import Scanned
+from mainstem.engines.embedded.reference import encoded, partition_values
+from mainstem.engines.embedded.types import duckdb_type, literal, quoted
+from mainstem.errors import Place
+from mainstem.plan.types import Field, Schema, in_expressions
+
+# Hidden columns of the table while it is loaded: the texts of a row in doubt, and the keys of a JSON
+# object that are not just the declared ones.
+RAW = '"__raw"'
+KEYS = '"__keys"'
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What all files of a source share."""
+
+    format: str
+    options: FilesSource
+    schema: Schema
+    partition: tuple[Field, ...]
+    rule: EventTimeRule
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Files next to each other that one statement can read."""
+
+    files: tuple[Scanned, ...]
+    names: tuple[str, ...]
+    constants: tuple[Any, ...]
+    is_slow: bool
+
+    def unknown_columns(self, schema: Schema) -> int:
+        """Give how many CSV columns no declared column has the name of."""
+        return sum(name not in schema.names for name in self.names)
+
+    def latest(self, rule: EventTimeRule) -> datetime:
+        """Give an event time that is early enough for every file."""
+        return min(rule.latest(one.file.path) for one in self.files)
+
+
+def groups(scanned: Sequence[Scanned], layout: Layout, where: Place) -> list[Group]:
+    """Split files, in order, into groups with the same columns, line ends and path values."""
+    separate = layout.options.multiline or "line_number" in layout.schema.names
+    separate = separate or "file" in layout.schema.names
+
+    def key(one: Scanned) -> tuple[Any, ...]:
+        constants = partition_values(one.file, layout.partition, where)
+        alone = one.file.path if separate else ""
+        return one.names or (), one.pairs > 0, one.separators[:1], bool(one.doubt), constants, alone
+
+    return [
+        Group(tuple(members), names, constants, is_slow)
+        for (names, _, _, is_slow, constants, _), members in groupby(scanned, key)
+    ]
+
+
+def insert_sql(
+    table: str, schema: Schema, group: Group, layout: Layout
+) -> tuple[str, list[Any]]:  # fmt: skip
+    """Give the statement that loads a group, and its parameters."""
+    if layout.format == "json":
+        columns, relation, raw, keys = _json(group, layout)
+    elif layout.format == "text":
+        columns, relation, raw, keys = _text(group, layout)
+    else:
+        columns, relation, raw, keys = _csv(group, layout)
+    sure = " AND ".join(dict.fromkeys(c.sure for c in columns.values())) or "TRUE"
+    values: list[Any] = []
+    outputs = []
+    for field in schema.fields:
+        if field.name in columns:
+            outputs.append(columns[field.name].value)
+        else:
+            place = [f.name for f in layout.partition].index(field.name)
+            values.append(encoded(group.constants[place], field.type))
+            outputs.append(f"CAST(? AS {duckdb_type(in_expressions(field.type))})")
+    names = ", ".join(quoted(name) for name in schema.names)
+    doubt = f"CASE WHEN {sure} THEN NULL ELSE {raw} END"
+    keys = f"CASE WHEN {sure} THEN {keys} END" if keys else "NULL"
+    return (
+        f"INSERT INTO {table} ({names}, {RAW}, {KEYS}) "
+        f"SELECT {', '.join(outputs)}, {doubt}, {keys} FROM {relation}",
+        values,
+    )
+
+
+def _timely(columns: dict[str, Checked], group: Group, rule: EventTimeRule) -> None:
+    """Add T2 to the check of the event time."""
+    if rule.column in columns:
+        checked = columns[rule.column]
+        latest = group.latest(rule).isoformat()
+        sure = f"{checked.sure} AND {checked.value} <= TIMESTAMPTZ {literal(latest)}"
+        columns[rule.column] = Checked(checked.value, sure)
+
+
+def _csv(group: Group, layout: Layout) -> tuple[dict[str, Checked], str, str, str]:
+    # Plain names of our own: a header may hold anything, and empty names twice.
+    places = {name: f"c{i}" for i, name in enumerate(group.names)}
+    columns = {f.name: checks.from_text(places[f.name], f) for f in layout.schema.fields}
+    _timely(columns, group, layout.rule)
+    delimiter = layout.options.delimiter or ("\t" if layout.format == "tsv" else ",")
+    nulls = ", ".join(literal(text) for text in ("", *layout.options.nulls))
+    relation = _read_csv(
+        group, [f"c{i}" for i in range(len(group.names))], delimiter, layout.options.quote,
+        f"header = {'true' if layout.options.header else 'false'}, nullstr = [{nulls}], "
+        "allow_quoted_nulls = false",
+    )  # fmt: skip
+    raw = ", ".join(places[f.name] for f in layout.schema.fields)
+    return columns, relation, f"CAST([{raw}] AS VARCHAR[])", ""
+
+
+def _read_csv(group: Group, columns: list[str], delimiter: str, quote: str, rest: str) -> str:
+    paths = ", ".join(literal(one.path) for one in group.files)
+    types = ", ".join(f"'{name}': 'VARCHAR'" for name in columns)
+    return (
+        f"read_csv([{paths}], columns = {{{types}}}, auto_detect = false, compression = 'none', "
+        f"delim = {literal(delimiter)}, quote = {literal(quote)}, escape = {literal(quote)}, "
+        f"strict_mode = true, hive_partitioning = false, {rest})"
+    )
+
+
+def _lines(group: Group) -> str:
+    return _read_csv(group, ["line"], chr(group.files[0].separators[0]), "", "header = false")
+
+
+def _json(group: Group, layout: Layout) -> tuple[dict[str, Checked], str, str, str]:
+    columns = {f.name: checks.from_json("j", f) for f in layout.schema.fields}
+    _timely(columns, group, layout.rule)
+    first = next(iter(columns))
+    regex = literal(checks.json_doubt_regex(layout.schema))
+    sure = f"j IS NOT NULL AND NOT regexp_matches(line, {regex}) AND {columns[first].sure}"
+    columns[first] = Checked(columns[first].value, sure)
+    structure = literal(checks.json_structure(layout.schema))
+    relation = (
+        f"(SELECT line, json_transform(line, {structure}) AS j FROM {_lines(group)} "
+        "WHERE trim(line, ' ' || chr(9) || chr(13)) <> '')"
+    )
+    parts = [f"struct_extract(j, {literal(f.name)})" for f in layout.schema.fields]
+    usual = " AND ".join(f"{part} IS NOT NULL" for part in parts)
+    keys = f"CASE WHEN len(json_keys(line)) = {len(parts)} AND {usual} THEN NULL ELSE json_keys(line) END"
+    return columns, relation, "[line]", keys
+
+
+def _text(group: Group, layout: Layout) -> tuple[dict[str, Checked], str, str, str]:
+    known = {
+        "line": "coalesce(line, '')",
+        "line_number": "row_number() OVER ()",
+        "file": literal(group.files[0].file.path),
+    }
+    columns = {name: Checked(known[name], "TRUE") for name in layout.schema.names}
+    return columns, _lines(group), "NULL", ""
+
+
+def expected_rows(group: Group, layout: Layout, n_rows: int) -> list[int] | None:
+    """Give the number of rows of each file, or None when it does not fit its lines.
+
+    Every way in which DuckDB's idea of a record differs from ours makes fewer rows: a quoted field
+    that runs over lines joins them. So equal sums mean equal rows in every file.
+    """
+    if layout.options.multiline and layout.format in ("csv", "tsv"):
+        return [n_rows]
+    header = int(layout.format in ("csv", "tsv") and layout.options.header)
+    counts = [max(one.lines - header, 0) for one in group.files]
+    if sum(counts) != n_rows:
+        keeps_empty = layout.format == "text" or (layout.format != "json" and len(group.names) == 1)
+        counts = [max(_records(one, layout, keeps_empty) - header, 0) for one in group.files]
+    return counts if sum(counts) == n_rows else None
+
+
+def _records(one: Scanned, layout: Layout, keeps_empty: bool) -> int:  # noqa: FBT001
+    if keeps_empty:
+        return one.lines
+    spaces = b" \t\r\n" if layout.format == "json" else b"\r\n"
+    with Path(one.path).open("rb") as stream:
+        return sum(1 for line in stream if line.strip(spaces))

@@ -1,0 +1,169 @@
+"""One DuckDB in this process, for one run."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Generic, TypeVar, cast
+
+import duckdb
+
+from mainstem.engines.embedded.types import duckdb_type, literal, quoted
+from mainstem.engines.spec import RunSettings
+from mainstem.errors import SettingsError
+from mainstem.plan.nodes import Param
+
+T = TypeVar("T")
+
+# How often a running statement is asked how far it is, in seconds.
+POLL_S = 0.1
+
+# Nothing is fetched from the network behind the user's back; closed networks work the same.
+OFFLINE = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+
+
+class _Cancelled(BaseException):
+    """Raised inside a worker thread whose caller has left."""
+
+
+class _Task(Generic[T]):
+    """Work in a thread, with its result or its error."""
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self.work = work
+        self.done = threading.Event()
+        self.result: T | None = None
+        self.error: BaseException | None = None
+        self.thread = threading.Thread(target=self._run, name="mainstem-work")
+
+    def _run(self) -> None:
+        try:
+            self.result = self.work()
+        except BaseException as error:  # noqa: BLE001  it is raised again in the caller's thread
+            self.error = error
+        finally:
+            self.done.set()
+
+    def cancel(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Stop the work: a statement by an interrupt, Python code by an exception.
+
+        Repeated, because a statement that is only just starting misses an interrupt.
+        """
+        thread = ctypes.c_ulong(self.thread.ident or 0)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(_Cancelled))
+        while not self.done.is_set():
+            connection.interrupt()
+            self.done.wait(0.02)
+
+
+class Session:
+    """A connection that can be watched and interrupted.
+
+    Views, temporary tables and variables belong to one connection, so a run has exactly one.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+
+    def rows(self, sql: str, values: list[Any] | None = None) -> list[tuple[Any, ...]]:
+        """Run a short statement and give its rows."""
+        return self.connection.execute(sql, values).fetchall()
+
+    def watch(self, sql: str) -> Generator[float, None, list[tuple[Any, ...]]]:
+        """Run a long statement in a thread; yield how far it is (0 to 1, -1 unknown); give its rows."""
+        return (yield from self.watch_call(lambda: self.connection.execute(sql).fetchall()))
+
+    def watch_call(self, work: Callable[[], T]) -> Generator[float, None, T]:
+        """Run work on this connection in a thread; yield how far it is and return what it gave.
+
+        However the caller leaves, the work has ended before this returns: a query that survived
+        Ctrl-C would go on writing into files that are being removed.
+        """
+        task = _Task(work)
+        task.thread.start()
+        try:
+            while not task.done.wait(POLL_S):
+                yield self._fraction()
+        finally:
+            if not task.done.is_set():
+                task.cancel(self.connection)
+            task.thread.join()
+        if task.error is not None:
+            raise task.error
+        return cast("T", task.result)
+
+    def _fraction(self) -> float:
+        percent = self.connection.query_progress()
+        return percent / 100 if percent >= 0 else -1.0
+
+
+def plain_connection(memory_limit: str = "") -> duckdb.DuckDBPyConnection:
+    """Give an empty in-memory DuckDB with our settings, for short work such as a commit."""
+    config: dict[str, Any] = dict(OFFLINE)
+    if memory_limit:
+        config["memory_limit"] = memory_limit
+    connection = duckdb.connect(config=config)
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+@contextmanager
+def open_session(settings: RunSettings, params: tuple[Param, ...]) -> Iterator[Session]:
+    """Open the run's DuckDB, bind its parameters, and close it however the run ends.
+
+    A connection that is still open when the interpreter exits makes DuckDB print on stderr.
+    """
+    config: dict[str, Any] = OFFLINE | {"temp_directory": str(spill_dir(settings))}
+    if settings.memory_limit:
+        config["memory_limit"] = settings.memory_limit
+    if settings.threads:
+        config["threads"] = settings.threads
+    try:
+        connection = duckdb.connect(config=config)
+    except duckdb.Error as error:
+        raise SettingsError(
+            f"DuckDB does not accept memory_limit={settings.memory_limit!r}, "
+            f"threads={settings.threads!r}: {error}",
+            code="EngineSettings", fix='write memory_limit="2GB" and threads=2',
+        ) from error  # fmt: skip
+    try:
+        # The progress is computed only when the bar is on, and must never be printed by DuckDB.
+        connection.execute(
+            "SET TimeZone = 'UTC'; SET enable_progress_bar_print = false; "
+            "SET enable_progress_bar = true; SET progress_bar_time = 0"
+        )
+        session = Session(connection)
+        _bind(session, settings, params)
+        yield session
+    finally:
+        connection.close()
+
+
+def spill_dir(settings: RunSettings) -> Path:
+    """Give where tables larger than the memory limit go; removed at the end of the run."""
+    return settings.state_dir / "tmp" / settings.run_id
+
+
+def _bind(session: Session, settings: RunSettings, params: tuple[Param, ...]) -> None:
+    """Set each parameter as a variable; values are bound, never pasted into SQL."""
+    for param in params:
+        value = settings.params.get(param.name, param.default)
+        try:
+            session.rows(
+                f"SET VARIABLE {quoted(param.name)} = $1::{duckdb_type(param.type)}", [value]
+            )
+        except duckdb.Error as error:
+            raise SettingsError(
+                f"parameter {param.name!r} is {value!r}, which is no {param.type}",
+                where=param.where, code="ParamType", fix=f"give {param.name} as {param.type}",
+            ) from error  # fmt: skip
+    if settings.started_at:
+        session.rows("SET VARIABLE __started_at = $1::TIMESTAMPTZ", [settings.started_at])
+
+
+def keep_order(session: Session, *, is_ordered: bool) -> None:
+    """Let DuckDB write rows in any order where the query has none: less memory, more threads."""
+    session.rows(f"SET preserve_insertion_order = {literal(str(is_ordered).lower())}")

@@ -1,0 +1,146 @@
+"""The state file: tables without a sink, and which runs have committed into it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from mainstem.engines.embedded.failures import outside, words
+from mainstem.engines.embedded.session import OFFLINE, Session, plain_connection
+from mainstem.engines.embedded.types import literal, quoted
+from mainstem.errors import DataError, StateError
+
+NAME = "state.duckdb"
+CATALOG = "__mainstem_state"
+# Rows about runs stand in a schema of their own: a table of the user may have any name.
+HOUSE = f'{quoted(CATALOG)}."mainstem"'
+
+_TABLES = (
+    f"CREATE SCHEMA IF NOT EXISTS {HOUSE}",
+    f'CREATE TABLE IF NOT EXISTS {HOUSE}."runs" '
+    "(run_id VARCHAR, epoch BIGINT, started_at VARCHAR, plan VARCHAR)",
+    f'CREATE TABLE IF NOT EXISTS {HOUSE}."tokens" '
+    '(pipeline VARCHAR, "table" VARCHAR, token VARCHAR, run_id VARCHAR, "rows" BIGINT)',
+)
+
+
+def state_path(state_dir: Path) -> Path:
+    """Give where the state file stands."""
+    return state_dir / NAME
+
+
+def state_table(name: str) -> str:
+    """Give a table of the state file as SQL, once it is attached."""
+    return f'{quoted(CATALOG)}."main".{quoted(name)}'
+
+
+def attach_state(session: Session, state_dir: Path) -> None:
+    """Attach the state file and begin the run's one transaction in it.
+
+    DuckDB allows one written file per transaction; temporary tables do not count.
+    """
+    path = state_path(state_dir)
+    try:
+        session.rows(f"ATTACH {literal(str(path))} AS {quoted(CATALOG)}")
+    except duckdb.IOException as error:
+        raise outside(words(error), prefix=f"opening {path}: ") from error
+    except duckdb.Error as error:
+        raise StateError(
+            f"the state file {path} cannot be opened: {words(error)}", code="StateDamaged",
+            fix=f"move {path} away and run again; its tables are made anew",
+        ) from error  # fmt: skip
+    session.rows("BEGIN")
+
+
+def record_run(
+    session: Session, facts: tuple[str, int, str, str], tokens: list[tuple[str, str, str, int]]
+) -> None:
+    """Write the run (id, epoch, start, plan) and its tokens (pipeline, table, token, rows)."""
+    for sql in _TABLES:
+        session.rows(sql)
+    session.rows(f'INSERT INTO {HOUSE}."runs" VALUES ($1, $2, $3, $4)', list(facts))
+    for pipeline, table, token, n_rows in tokens:
+        session.rows(
+            f'DELETE FROM {HOUSE}."tokens" WHERE pipeline = $1 AND "table" = $2', [pipeline, table]
+        )
+        session.rows(
+            f'INSERT INTO {HOUSE}."tokens" VALUES ($1, $2, $3, $4, $5)',
+            [pipeline, table, token, facts[0], n_rows],
+        )
+
+
+def has_run(state_dir: Path, run_id: str) -> bool:
+    """Say whether a run's transaction was committed; only called under the state's lock."""
+    if not state_path(state_dir).exists():
+        return False
+    connection = plain_connection()
+    try:
+        # Opened for writing, so that what a killed process left in the log is taken over.
+        connection.execute(f"ATTACH {literal(str(state_path(state_dir)))} AS {quoted(CATALOG)}")
+        known = connection.execute(
+            "SELECT count(*) FROM duckdb_tables() WHERE database_name = $1 "
+            "AND schema_name = 'mainstem' AND table_name = 'runs'",
+            [CATALOG],
+        ).fetchall()
+        if not known[0][0]:
+            return False
+        found = connection.execute(
+            f'SELECT count(*) FROM {HOUSE}."runs" WHERE run_id = $1', [run_id]
+        ).fetchall()
+        return bool(found[0][0])
+    except duckdb.Error as error:
+        raise StateError(
+            f"the state file {state_path(state_dir)} cannot be read: {words(error)}",
+            code="StateDamaged", fix="close other programs that have it open, and run again",
+        ) from error  # fmt: skip
+    finally:
+        connection.close()
+
+
+def open_tables(state_dir: Path) -> duckdb.DuckDBPyConnection:
+    """Give a connection that can read the tables of the state file, and nothing else.
+
+    Raises
+    ------
+    StateError
+        When there is no state file yet.
+    BusyError
+        When a run holds it; DuckDB lets nobody read a file that is open for writing.
+    """
+    path = state_path(state_dir)
+    if not path.exists():
+        raise StateError(
+            f"there are no tables yet: {path} does not exist", code="NoStateFile",
+            fix="run the pipeline first; a table without a sink is kept there",
+        )  # fmt: skip
+    try:
+        connection = duckdb.connect(str(path), read_only=True, config=dict(OFFLINE))
+    except duckdb.IOException as error:
+        raise outside(words(error), prefix="a run is writing the tables: ") from error
+    try:
+        # A question must not write files, attach others or change these settings.
+        connection.execute(
+            "SET TimeZone = 'UTC'; SET enable_external_access = false; SET lock_configuration = true"
+        )
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def answer(state_dir: Path, sql: str) -> tuple[list[str], list[str], list[tuple[Any, ...]]]:
+    """Give the column names, types and rows of a question to the state tables."""
+    connection = open_tables(state_dir)
+    try:
+        cursor = connection.execute(sql)
+        columns = cursor.description or []
+        return [c[0] for c in columns], [str(c[1]) for c in columns], cursor.fetchall()
+    except duckdb.Error as error:
+        raise DataError(
+            f"the query failed: {words(error)}", code="QueryFailed",
+            fix="`mainstem query` reads the tables of the state file; see docs/running.md",
+        ) from error  # fmt: skip
+    finally:
+        connection.close()

@@ -1,0 +1,1 @@
+"""File formats: a catalogue, found by walking the folder."""

@@ -1,0 +1,1 @@
+"""The closed catalogue of SQL functions: one row each, with its examples."""

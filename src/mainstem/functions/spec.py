@@ -1,0 +1,199 @@
+"""What a catalogue row is. A function that has no row does not exist in the dialect.
+
+A row states one meaning for all engines: name, signatures, NULL rule, failure rule (V10), how each
+engine spells it, and examples. The examples are the documentation and the conformance cases, so
+their results are worked out by hand, never taken from an engine.
+
+Patterns in `takes` and `gives`
+-------------------------------
+``"bigint"``, ``"string"``, …   that type
+``"decimal"``                   any DECIMAL(p, s)
+``"T"``, ``"U"``, ``"K"``, ``"V"``   a type variable: all arguments that use it get one common type
+``"T[]"``, ``"map(K, V)"``      a list or map of variables
+``"struct"``                    any struct
+``"lambda(T) -> U"``            a lambda; ``"lambda(T, U) -> boolean"`` takes two
+``"'day'"``                     exactly that string literal (compared without regard to case)
+``"'day' 'hour'"``              one of these string literals
+``"string:zone"``               a check by name: a literal argument must also pass ``checks.CHECKS["zone"]``
+                                when a plan is made; so ``"literal bigint:positive"``
+``"literal string"``            any string literal (needed when a plan is made), likewise ``bigint``
+``"regex"``                     a string literal that is a pattern of the documented subset
+``"interval"``                  an INTERVAL literal
+``"string..."``                 any number of further arguments, at least one
+
+Spellings
+---------
+``{0}``, ``{1}`` are arguments, ``{args}`` all of them, ``{rest}`` the variadic ones. Aggregates and window
+functions also have ``{distinct}`` ("DISTINCT " or ""), ``{order}`` (" ORDER BY …" or "") and ``{over}``
+(the FILTER and OVER clauses) and ``{nulls}`` (" IGNORE NULLS" or ""; a row without it refuses the words);
+for ``order="own"`` ``{order}`` is by the first argument when the user gave none. So a wrapper can close around them: ``CAST(sum({distinct}{0}){over} AS BIGINT)``.
+A literal brace is doubled. An argument is printed so that it may stand in any place.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from mainstem.errors import InternalError
+from mainstem.plan.types import Type
+
+
+@dataclass(frozen=True, slots=True)
+class Sql:
+    """An example's argument given as SQL text: an interval, a unit, a lambda."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fails:
+    """An example's result: the row fails (V10); `why` is for the docs."""
+
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One worked example of a row.
+
+    Parameters
+    ----------
+    args : tuple
+        Scalar: Python values, or `Sql`. Aggregate and window: empty, see `rows`.
+    gives : object
+        The result, or `Fails`. Window functions: the list of results in the order of `rows`.
+    types : str
+        Types of the arguments or columns as schema types separated by ";" (``"bigint; string[]"``);
+        needed where Python values do not tell (None, empty lists, maps, structs).
+    rows : tuple of tuple
+        Aggregate and window: the input rows; columns are called a, b, c, …
+    call : str
+        Aggregate and window: the SQL, such as ``"sum(a)"`` or ``"lag(a) OVER (ORDER BY b)"``.
+    """
+
+    args: tuple[Any, ...]
+    gives: Any
+    types: str = ""
+    rows: tuple[tuple[Any, ...], ...] = ()
+    call: str = ""
+
+
+def ex(*args: Any, gives: Any, types: str = "") -> Example:
+    """Write a scalar example: ``ex("abc", "c", gives=3)``."""
+    return Example(args, gives, types)
+
+
+def rows(call: str, *values: Any, gives: Any, types: str = "") -> Example:
+    """Write an aggregate or window example: ``rows("sum(a)", 1, 2, None, gives=3)``."""
+    table = tuple(v if isinstance(v, tuple) else (v,) for v in values)
+    return Example((), gives, types, table, call)
+
+
+@dataclass(frozen=True, slots=True)
+class Overload:
+    """One signature. `gives` is a pattern, or a function of the (coerced) argument types.
+
+    `spelling` replaces the row's for the engines that it names.
+    """
+
+    takes: tuple[str, ...]
+    gives: str | Callable[[Sequence[Type]], Type]
+    spelling: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One meaning.
+
+    Parameters
+    ----------
+    name : str
+        The documented name, lower case.
+    doc : str
+        One or two sentences: what it gives, edges included.
+    overloads : tuple of Overload
+        Tried in order; the first of the cheapest conversions wins.
+    kind : str
+        ``scalar``, ``aggregate`` or ``window``. Aggregates may also stand over a window.
+    null : str
+        What NULL arguments do.
+    fails : str
+        ``"never"``, or when a row fails.
+    spelling : dict
+        Template by engine; ``"*"`` for all. Empty: ``name({args})``, for aggregates
+        ``name({distinct}{args}{order}){over}``.
+    aliases : tuple of str
+        Other names with the same meaning.
+    rules : tuple of str
+        Contract rules that it follows.
+    order : str
+        ``"free"``: order never matters. ``"total"``: needs a total order (V6), so the binder appends
+        or refuses. ``"own"``: only an order by its own first argument is allowed (then it is free).
+    is_deterministic : bool
+        False for what differs between runs (V9).
+    examples : tuple of Example
+        At least three; NULL and an edge among them.
+    """
+
+    name: str
+    doc: str
+    overloads: tuple[Overload, ...]
+    kind: str = "scalar"
+    family: str = ""
+    null: str = "any NULL gives NULL"
+    fails: str = "never"
+    spelling: dict[str, str] = field(default_factory=dict)
+    aliases: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+    order: str = "free"
+    is_deterministic: bool = True
+    examples: tuple[Example, ...] = ()
+
+    def template(self, overload: int, engine: str) -> str:
+        """Give the spelling of an overload on an engine."""
+        row = self.overloads[overload].spelling
+        for table in (row, self.spelling):
+            for key in (engine, "*"):
+                if key in table:
+                    return table[key]
+        if self.kind == "scalar":
+            return self.name + "({args})"
+        return self.name + "({distinct}{args}{order}){over}"
+
+
+def overload(*takes: str, gives: str | Callable[[Sequence[Type]], Type], **spelling: str) -> Overload:
+    """Write a signature: ``overload("string", "bigint", gives="string", duckdb="left({0}, {1})")``."""
+    return Overload(takes, gives, spelling)
+
+
+@cache
+def catalogue() -> dict[str, Function]:
+    """Give every row by name and alias. Adding a row to a module here registers it.
+
+    Raises
+    ------
+    InternalError
+        When two rows claim one name.
+    """
+    import mainstem.functions as package
+
+    found: dict[str, Function] = {}
+    for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda i: i.name):
+        module = importlib.import_module(f"{package.__name__}.{info.name}")
+        for row in getattr(module, "FUNCTIONS", ()):
+            for name in (row.name, *row.aliases):
+                if name in found:
+                    raise InternalError(f"two catalogue rows are called {name!r}")
+                found[name] = row
+    return found
+
+
+def meanings() -> list[Function]:
+    """Give every row once, by family and name."""
+    unique = {id(row): row for row in catalogue().values()}
+    return sorted(unique.values(), key=lambda row: (row.family, row.name))

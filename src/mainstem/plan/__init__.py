@@ -1,0 +1,1 @@
+"""The plan: types, trees and nodes. Pure Python; imports nothing above it."""

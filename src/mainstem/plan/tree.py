@@ -1,0 +1,403 @@
+"""The tree of a query, from the user's words to what an engine prints.
+
+The parser builds it, the binder rebuilds it: names resolved to relations, every expression typed,
+every operator and function an overload of the catalogue, every implicit conversion an explicit
+`Cast`. Operators are calls too (``Call("+", (a, b))``), so there is one mechanism for all meaning.
+
+Nodes are frozen; to change one is to build another. `at` is the offset of the first character in
+the user's text and takes no part in comparisons.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, TypeAlias, TypeVar, cast
+
+from mainstem.plan.types import Type
+
+Value: TypeAlias = None | bool | int | float | str | bytes | Decimal | date | datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Root of all tree nodes."""
+
+    at: int = field(default=-1, compare=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Expr(Node):
+    """An expression; `type` is None until it is bound."""
+
+    type: Type | None = field(default=None, compare=False, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Literal(Expr):
+    """A constant: ``kind`` is null, boolean, integer, decimal, double, string, date or timestamp."""
+
+    value: Value
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interval(Expr):
+    """A literal span of time; months, days and microseconds are kept apart."""
+
+    months: int = 0
+    days: int = 0
+    micros: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Name(Expr):
+    """A column as written: ``a``, ``t.a``, ``t.a.field``. Gone after binding."""
+
+    parts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Column(Expr):
+    """A bound column of a relation in scope; `depth` > 0 is an outer query's (correlated)."""
+
+    relation: str
+    name: str
+    depth: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Param(Expr):
+    """A run parameter, ``:day``."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Star(Expr):
+    """``*`` or ``t.*`` with EXCLUDE and REPLACE. Gone after binding."""
+
+    relation: str = ""
+    exclude: tuple[str, ...] = ()
+    replace: tuple[tuple[str, Expr], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Order(Node):
+    """A sort key. `nulls_first` is None until bound; the contract's default is NULLS LAST (V4)."""
+
+    expr: Expr
+    descending: bool = False
+    nulls_first: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bound(Node):
+    """One end of a frame: ``unbounded``, ``current`` or an offset; `following` or preceding."""
+
+    kind: str
+    offset: Expr | None = None
+    following: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Frame(Node):
+    """A window frame: unit is rows, range or groups."""
+
+    unit: str
+    start: Bound
+    end: Bound
+
+
+@dataclass(frozen=True, slots=True)
+class Window(Node):
+    """What stands after OVER; `base` names a WINDOW clause and is gone after binding."""
+
+    partition: tuple[Expr, ...] = ()
+    order: tuple[Order, ...] = ()
+    frame: Frame | None = None
+    base: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Expr):
+    """A function, operator, aggregate or window call.
+
+    After binding `overload` is the index of the catalogue row's overload.
+    """
+
+    name: str
+    args: tuple[Expr, ...] = ()
+    distinct: bool = False
+    order: tuple[Order, ...] = ()
+    where: Expr | None = None
+    window: Window | None = None
+    ignore_nulls: bool = False
+    overload: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Case(Expr):
+    """CASE; after binding `operand` is gone (each WHEN is a predicate)."""
+
+    whens: tuple[tuple[Expr, Expr], ...]
+    default: Expr | None = None
+    operand: Expr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cast(Expr):
+    """CAST or TRY_CAST; `is_exact` marks a conversion that the binder added and that cannot fail."""
+
+    expr: Expr
+    to: Type
+    is_try: bool = False
+    is_exact: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InList(Expr):
+    """``x IN (a, b)``."""
+
+    expr: Expr
+    items: tuple[Expr, ...]
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InQuery(Expr):
+    """``x IN (SELECT …)`` or ``(x, y) IN (SELECT …)``."""
+
+    exprs: tuple[Expr, ...]
+    query: Query
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Exists(Expr):
+    """``EXISTS (SELECT …)``."""
+
+    query: Query
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar(Expr):
+    """``(SELECT …)`` as a value: one column, one row at the most."""
+
+    query: Query
+
+
+@dataclass(frozen=True, slots=True)
+class Row(Expr):
+    """``(a, b)``; only beside IN and in VALUES."""
+
+    items: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Struct(Expr):
+    """``{'a': 1, 'b': x}``."""
+
+    names: tuple[str, ...]
+    values: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Field(Expr):
+    """``x.name`` of a struct."""
+
+    expr: Expr
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lambda(Expr):
+    """``x -> x + 1``, an argument of list functions only."""
+
+    params: tuple[str, ...]
+    body: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Item(Node):
+    """One output of a SELECT."""
+
+    expr: Expr
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping(Node):
+    """ROLLUP, CUBE or GROUPING SETS; after binding always ``sets``, spelled out."""
+
+    kind: str
+    sets: tuple[tuple[Expr, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Relation(Node):
+    """Something in FROM; `alias` is never empty after binding."""
+
+    alias: str = field(default="", kw_only=True)
+    columns: tuple[str, ...] = field(default=(), kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Table(Relation):
+    """A source, step or common table expression by name; `shape` are its columns once bound."""
+
+    name: str
+    is_cte: bool = False
+    shape: tuple[tuple[str, Type], ...] = field(default=(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Subquery(Relation):
+    """A query in parentheses."""
+
+    query: Query
+    is_lateral: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TableCall(Relation):
+    """UNNEST, range or a window function such as TUMBLE; `table` is the first argument of the latter."""
+
+    name: str
+    args: tuple[Expr, ...]
+    has_ordinality: bool = False
+    table: Relation | None = None
+    types: tuple[Type, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Join(Relation):
+    """Two relations; kind is inner, left, right, full, cross, semi, anti, asof or asof_left."""
+
+    kind: str
+    left: Relation
+    right: Relation
+    on: Expr | None = None
+    using: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pivot(Relation):
+    """``PIVOT (sum(x) AS s FOR c IN ('a' AS a, 'b'))``. Gone after binding."""
+
+    source: Relation
+    values: tuple[Item, ...]
+    on: Expr
+    cases: tuple[Item, ...]
+    group: tuple[Expr, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Select(Node):
+    """One SELECT."""
+
+    items: tuple[Item, ...]
+    source: Relation | None = None
+    where: Expr | None = None
+    group: tuple[Expr | Grouping, ...] = ()
+    has_group_all: bool = False
+    having: Expr | None = None
+    qualify: Expr | None = None
+    is_distinct: bool = False
+    windows: tuple[tuple[str, Window], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Values(Node):
+    """``VALUES (…), (…)``; `names` are given by the binder."""
+
+    rows: tuple[tuple[Expr, ...], ...]
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SetOperation(Node):
+    """UNION, INTERSECT or EXCEPT of two queries' rows."""
+
+    kind: str
+    left: Query
+    right: Query
+    is_all: bool = False
+    by_name: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cte(Node):
+    """One WITH entry."""
+
+    name: str
+    query: Query
+    columns: tuple[str, ...] = ()
+
+
+Body: TypeAlias = "Select | Values | SetOperation"
+
+
+@dataclass(frozen=True, slots=True)
+class Query(Node):
+    """A whole query: WITH, body, ORDER BY, LIMIT."""
+
+    body: Body
+    ctes: tuple[Cte, ...] = ()
+    is_recursive: bool = False
+    order: tuple[Order, ...] = ()
+    limit: Expr | None = None
+    offset: Expr | None = None
+
+
+NodeT = TypeVar("NodeT", bound=Node)
+
+
+def children(node: Node) -> Iterator[Node]:
+    """Give the nodes directly below, in the order of the fields."""
+    for item in dataclasses.fields(node):
+        yield from _nodes(getattr(node, item.name))
+
+
+def _nodes(value: Any) -> Iterator[Node]:
+    if isinstance(value, Node):
+        yield value
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _nodes(item)
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """Give the node and all below it, parents first."""
+    yield node
+    for child in children(node):
+        yield from walk(child)
+
+
+def rebuilt(node: NodeT, change: Callable[[Node], Node]) -> NodeT:
+    """Give a copy in which each child `c` is `change(c)`; the same node when nothing changed."""
+    changes = {}
+    for item in dataclasses.fields(node):
+        old = getattr(node, item.name)
+        new = _changed(old, change)
+        if new is not old:
+            changes[item.name] = new
+    return dataclasses.replace(node, **changes) if changes else node
+
+
+def _changed(value: Any, change: Callable[[Node], Node]) -> Any:
+    if isinstance(value, Node):
+        return change(value)
+    if isinstance(value, tuple):
+        new = tuple(_changed(v, change) for v in value)
+        return new if any(a is not b for a, b in zip(new, value, strict=True)) else value
+    return value
+
+
+def type_of(expr: Expr) -> Type:
+    """Give the type of a bound expression."""
+    return cast(Type, expr.type)

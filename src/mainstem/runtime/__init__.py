@@ -1,0 +1,1 @@
+"""Run, watch, stop, recover: the state directory, the journal and the lock."""

@@ -1,0 +1,309 @@
+"""One run: lock, repair, journal, engine, commit, journal.
+
+The engine says what happens; the journal is written here, and only here.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+import secrets
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+from mainstem import __version__
+from mainstem.definition.parameter import read_params
+from mainstem.engines.spec import Engine, Event, Program, RunSettings
+from mainstem.errors import CheckFailed, MainstemError, SettingsError, StateError, UnsupportedError
+from mainstem.plan.nodes import Plan
+from mainstem.runtime.fingerprints import described
+from mainstem.runtime.journal import Journal, RunRecord, records
+from mainstem.runtime.ledger import Ledger
+from mainstem.runtime.signals import Stops, catching, stopped
+from mainstem.runtime.state import locked, prepare, state_dir
+from mainstem.storage.local import points
+from mainstem.storage.local.record import clear_record
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How to run a plan.
+
+    Parameters
+    ----------
+    base_dir : Path
+        What relative paths are relative to: the folder of the definition.
+    state_dir : Path or None
+        ``<base_dir>/.mainstem/<pipeline>`` when None.
+    params : mapping
+        Values of the run's parameters, or their texts.
+    engine : str
+        Name of the engine.
+    memory_limit : str
+        Such as ``"2GB"``; what does not fit goes to disk. DuckDB's own default (80 % of the
+        machine) when empty.
+    threads : int
+        0 for one a core.
+    """
+
+    base_dir: Path = field(default_factory=Path.cwd)
+    state_dir: Path | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    engine: str = "embedded"
+    memory_limit: str = ""
+    threads: int = 0
+
+
+def load_engine(name: str) -> Engine:
+    """Give the engine of a name.
+
+    Raises
+    ------
+    SettingsError
+        When there is none.
+    """
+    path = f"mainstem.engines.{name}.engine"
+    try:
+        module = importlib.import_module(path)
+    except ModuleNotFoundError as error:
+        if not path.startswith(error.name or " "):
+            raise
+        raise SettingsError(
+            f"no engine {name!r}", code="EngineNotFound", fix="use --engine embedded"
+        ) from error
+    return cast("Engine", module.ENGINE)
+
+
+def new_run_id(now: datetime) -> str:
+    """Give a name that sorts by time and that no other run has."""
+    return f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03}-{secrets.token_hex(3)}"
+
+
+def run(plan: Plan, options: RunOptions | None = None) -> Iterator[Event]:
+    """Run a plan and tell what happens; the last event is ``run_ended``.
+
+    Close the iterator (``contextlib.closing``) when leaving it early: that stops the run, and every
+    output is as it was before.
+
+    Parameters
+    ----------
+    plan : Plan
+        A checked plan.
+    options : RunOptions, optional
+        Where and with what.
+
+    Yields
+    ------
+    Event
+        ``journal_repaired``, ``recovered``, ``run_started``, the engine's events, ``run_ended``.
+
+    Raises
+    ------
+    UnsupportedError, CheckFailed
+        When the engine cannot run the plan; nothing has been touched.
+    StateError
+        When another run holds the state directory, or it is damaged.
+    Stopped
+        After Ctrl-C or SIGTERM.
+    MainstemError
+        Whatever ended the run; it is in the journal by then.
+    """
+    options = options or RunOptions()
+    engine = load_engine(options.engine)
+    refuse_gaps(engine, plan)
+    params = read_params(plan.params, options.params)
+    program = engine.compile(plan)
+    folder = options.state_dir or state_dir(options.base_dir, plan.name)
+    prepare(folder)
+    run_id = new_run_id(datetime.now(UTC))
+    with catching() as stops:
+        try:
+            with locked(folder, run_id):
+                yield from _locked_run(engine, program, _settings(run_id, folder, params, options), stops)
+        except KeyboardInterrupt as error:
+            raise stopped(error) from error
+
+
+def refuse_gaps(engine: Engine, plan: Plan) -> None:
+    """Refuse a plan that the engine cannot run, naming everything.
+
+    Raises
+    ------
+    UnsupportedError
+        With the first gap; the rest stand in its text.
+    """
+    gaps = engine.gaps(plan)
+    if not gaps:
+        return
+    first, rest = gaps[0], gaps[1:]
+    more = "".join(f"\n  also: {f.what} ({f.where})" for f in rest)
+    raise UnsupportedError(
+        first.what + more, where=first.where, fix=first.fix, code=first.code, step=first.step,
+        gaps=CheckFailed(gaps).findings,
+    )  # fmt: skip
+
+
+def _settings(
+    run_id: str, folder: Path, params: dict[str, Any], options: RunOptions
+) -> RunSettings:
+    # An absolute base: the run must not depend on the folder that it happens to be started in.
+    return RunSettings(
+        run_id, folder.absolute(), options.base_dir.absolute(), params, options.memory_limit,
+        options.threads, datetime.now(UTC).isoformat(timespec="microseconds"),
+    )  # fmt: skip
+
+
+def _locked_run(
+    engine: Engine, program: Program, settings: RunSettings, stops: Stops
+) -> Iterator[Event]:
+    with closing(Journal(settings.state_dir)) as journal:
+        if journal.torn_bytes:
+            journal.append({
+                "kind": "journal_repaired", "at": _now(), "bytes": journal.torn_bytes,
+            })  # fmt: skip
+            yield Event("journal_repaired", "", {"bytes": journal.torn_bytes})
+        yield from _repair(engine, journal, settings.state_dir)
+        current = _Run(engine, program, settings, journal, stops)
+        yield from current.events()
+
+
+def _repair(engine: Engine, journal: Journal, folder: Path) -> Iterator[Event]:
+    """Finish or undo what a killed run left, journal it, and only then forget it."""
+    open_runs = [r for r in records(journal.entries) if r.status == "running"]
+    last = open_runs[-1].run_id if open_runs else ""
+    found = engine.recover(folder, last)
+    for event in found:
+        journal.append({"kind": "recovered", "run_id": event.name, "at": _now(), **event.facts})
+    clear_record(folder)
+    yield from found
+
+
+@dataclass(slots=True)
+class _Run:
+    engine: Engine
+    program: Program
+    settings: RunSettings
+    journal: Journal
+    stops: Stops
+    ledger: Ledger = field(default_factory=Ledger)
+    tokens: dict[str, str] = field(default_factory=dict)
+    is_committed: bool = False
+    began: float = field(default_factory=time.monotonic)
+
+    def events(self) -> Iterator[Event]:
+        past = records(self.journal.entries)
+        refuse_open_state(past)
+        plan = described(self.program.plan)
+        epoch = 1 + sum(r.is_committed for r in past)
+        self.settings = _with_epoch(self.settings, epoch, plan["fingerprint"])
+        start = self._start(plan)
+        self.journal.append(start)
+        points.reached(points.RUN_STARTED)
+        yield Event("run_started", start["pipeline"], _shown(start) | {
+            "state_dir": str(self.settings.state_dir)
+        })  # fmt: skip
+        try:
+            yield from self._engine_events()
+        except BaseException as error:
+            self._journal_end(error)
+            raise
+        yield Event("run_ended", start["pipeline"], self._journal_end(None))
+
+    def _start(self, plan: dict[str, Any]) -> dict[str, Any]:
+        settings = self.settings
+        versions = {"mainstem": __version__, "python": platform.python_version()}
+        return {
+            "kind": "run_started", "run_id": settings.run_id, "at": settings.started_at,
+            "started_at": settings.started_at, "pipeline": self.program.plan.name,
+            "engine": self.engine.name, "versions": versions | self.engine.versions(),
+            "epoch": settings.epoch, "params": settings.params, "plan": plan, "pid": os.getpid(),
+            "host": socket.gethostname(),
+        }  # fmt: skip
+
+    def _engine_events(self) -> Iterator[Event]:
+        events = self.engine.run(self.program, self.settings)
+        with closing(cast("Any", events)):
+            for event in events:
+                self.ledger.take(event)
+                if event.kind == "sink_committed":
+                    self.tokens[event.name] = event.facts["token"]
+                elif event.kind == "outputs_committed":
+                    self._journal_commit()
+                yield event
+                if event.kind == "outputs_staged":
+                    # From here to the end of the commit no signal may come in between.
+                    self.ledger.check()
+                    self.stops.is_shielded = True
+
+    def _journal_commit(self) -> None:
+        """Journal the commit, and only then forget the record that could repeat it."""
+        self.is_committed = True
+        self.ledger.check()
+        self.journal.append({
+            "kind": "run_committed", "run_id": self.settings.run_id, "at": _now(),
+            "tokens": self.tokens, "ledger": self.ledger.to_dict(),
+        })  # fmt: skip
+        clear_record(self.settings.state_dir)
+        points.reached(points.RECORD_CLEARED)
+
+    def _journal_end(self, error: BaseException | None) -> dict[str, Any]:
+        self.stops.is_shielded = True
+        entry = {
+            "kind": "run_ended", "run_id": self.settings.run_id, "at": _now(), "ended_at": _now(),
+            "status": _status(error, is_committed=self.is_committed),
+            "error": _error_facts(error), "warnings": [], "ledger": self.ledger.to_dict(),
+            "open_state": False, "seconds": time.monotonic() - self.began,
+        }  # fmt: skip
+        self.journal.append(entry)
+        return _shown(entry)
+
+
+def refuse_open_state(past: tuple[RunRecord, ...]) -> None:
+    """Refuse a bounded run where a stream has left open state (T9).
+
+    Raises
+    ------
+    StateError
+        When the last run in this state directory left state open.
+    """
+    if past and past[-1].open_state:
+        raise StateError(
+            f"run {past[-1].run_id} left open stream state; a bounded run starts from none",
+            code="OpenStreamState", fix="go on with the stream, or name another --state-dir",
+        )  # fmt: skip
+
+
+def _with_epoch(settings: RunSettings, epoch: int, plan_fingerprint: str) -> RunSettings:
+    return RunSettings(
+        settings.run_id, settings.state_dir, settings.base_dir, settings.params,
+        settings.memory_limit, settings.threads, settings.started_at, epoch, plan_fingerprint,
+    )  # fmt: skip
+
+
+def _shown(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in entry.items() if k not in ("kind", "at", "plan")}
+
+
+def _status(error: BaseException | None, *, is_committed: bool) -> str:
+    if error is None or is_committed:
+        return "succeeded"
+    return "stopped" if isinstance(error, KeyboardInterrupt | GeneratorExit) else "failed"
+
+
+def _error_facts(error: BaseException | None) -> dict[str, Any] | None:
+    if error is None:
+        return None
+    if isinstance(error, MainstemError):
+        return error.findings[0].to_dict()
+    return {"code": type(error).__name__, "what": str(error)}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")

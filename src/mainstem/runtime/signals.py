@@ -1,0 +1,61 @@
+"""Ctrl-C and SIGTERM during a run: never in the middle of a commit."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from mainstem.errors import Stopped, Terminated
+
+
+class StopSignal(KeyboardInterrupt):
+    """A signal asked the run to stop; `number` says which."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
+class Stops:
+    """Turns SIGINT and SIGTERM into `StopSignal`, and holds them back during a commit.
+
+    A commit takes milliseconds and can only be finished once it is decided. A signal that arrives
+    during it changes nothing any more: the run ends as one that succeeded.
+    """
+
+    def __init__(self) -> None:
+        self.is_shielded = False
+
+    def handle(self, number: int, _frame: FrameType | None) -> None:
+        """Be the handler of the signals."""
+        if not self.is_shielded:
+            raise StopSignal(number)
+
+
+@contextmanager
+def catching() -> Iterator[Stops]:
+    """Install the handlers; outside of the main thread Python allows none, and none are installed."""
+    stops = Stops()
+    if threading.current_thread() is not threading.main_thread():
+        yield stops
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, stops.handle) for number in numbers]
+    try:
+        yield stops
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def stopped(error: KeyboardInterrupt) -> Stopped:
+    """Give the error that ends the command, with its exit code: 130, or 143 after SIGTERM."""
+    is_term = isinstance(error, StopSignal) and error.number == signal.SIGTERM
+    kind = Terminated if is_term else Stopped
+    return kind(
+        f"the run was stopped by {'SIGTERM' if is_term else 'Ctrl-C'}; every output is as it was "
+        "before", code="Stopped", fix="run again; nothing has to be cleaned up",
+    )  # fmt: skip

@@ -1,0 +1,112 @@
+"""`Pipeline.run` and `Pipeline.connect`: a definition, run from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from mainstem.definition.pipeline import Pipeline
+from mainstem.engines.spec import Event
+from mainstem.runtime.query import connect
+from mainstem.runtime.run import RunOptions, run
+from mainstem.runtime.state import state_dir as default_state_dir
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How a run ended.
+
+    Parameters
+    ----------
+    run_id, status : str
+        Its name in the journal; ``succeeded``.
+    seconds : float
+        How long it took.
+    ledger : dict
+        ``sources``, ``steps`` and ``sinks``, each by name (contract L1).
+    events : tuple of Event
+        What happened, progress left out.
+    """
+
+    run_id: str
+    status: str
+    seconds: float
+    ledger: dict[str, Any]
+    events: tuple[Event, ...]
+
+    def rows(self, table: str) -> int:
+        """Give how many rows a table got."""
+        return int(self.ledger["sinks"][table]["committed"])
+
+
+def run_pipeline(
+    pipeline: Pipeline, *, params: Mapping[str, Any] | None = None, engine: str = "embedded",
+    env: str = "", flags: Sequence[str] = (), base_dir: str | Path | None = None,
+    state_dir: str | Path | None = None, memory_limit: str = "", threads: int = 0,
+) -> RunResult:  # fmt: skip
+    """Run a pipeline to its end.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        The definition.
+    params : mapping, optional
+        Values of its parameters.
+    engine : str, optional
+        ``embedded``.
+    env, flags
+        As for `Pipeline.plan`.
+    base_dir : path, optional
+        What relative paths are relative to; the folder of the definition, else the current one.
+    state_dir : path, optional
+        ``<base_dir>/.mainstem/<pipeline>`` when absent.
+    memory_limit, threads
+        See `RunOptions`.
+
+    Returns
+    -------
+    RunResult
+        Ledger and events.
+
+    Raises
+    ------
+    MainstemError
+        Whatever ended the run; the outputs are then as they were before.
+    """
+    base = base_of(pipeline, base_dir)
+    options = RunOptions(
+        base, Path(state_dir) if state_dir else None, dict(params or {}), engine, memory_limit, threads
+    )
+    events = []
+    with closing(cast("Any", run(pipeline.plan(env=env, flags=flags), options))) as stream:
+        for event in stream:
+            if event.kind != "progress":
+                events.append(event)
+    facts = events[-1].facts
+    return RunResult(
+        facts["run_id"], facts["status"], facts["seconds"], facts["ledger"], tuple(events)
+    )
+
+
+def connect_pipeline(
+    pipeline: Pipeline, *, base_dir: str | Path | None = None, state_dir: str | Path | None = None
+) -> Any:
+    """Give a DuckDB connection that reads the pipeline's tables without a sink; close it.
+
+    Raises
+    ------
+    StateError
+        When nothing has run yet, or a run is writing the tables.
+    """
+    base = base_of(pipeline, base_dir)
+    return connect(Path(state_dir) if state_dir else default_state_dir(base, pipeline.name))
+
+
+def base_of(pipeline: Pipeline, base_dir: str | Path | None = None) -> Path:
+    """Give what a pipeline's relative paths are relative to."""
+    if base_dir is not None:
+        return Path(base_dir)
+    return pipeline.file.parent if pipeline.file else Path.cwd()

@@ -1,0 +1,96 @@
+"""A cursor over tokens, shared by the readers of queries, expressions and pipeline files."""
+
+from __future__ import annotations
+
+from mainstem.errors import DefinitionError
+from mainstem.sql.tokens import Text, Token, tokenize
+
+# Words that end an expression or a relation, so they cannot be a name without quotes.
+RESERVED = frozenset(
+    """ALL AND ANTI AS ASC ASOF BETWEEN BY CASE CAST CROSS DESC DISTINCT ELSE END EXCEPT EXISTS FALSE
+    FETCH FILTER FOR FROM FULL GROUP HAVING ILIKE IN INNER INTERSECT IS JOIN LATERAL LEFT LIKE LIMIT
+    NATURAL NOT NULL OFFSET ON OR ORDER OUTER OVER PIVOT POSITIONAL QUALIFY RIGHT SELECT SEMI TABLESAMPLE
+    THEN TRUE TRY_CAST UNION UNPIVOT USING VALUES WHEN WHERE WINDOW WITH""".split()
+)
+
+
+class Cursor:
+    """Where a reader stands in its tokens."""
+
+    def __init__(self, text: Text) -> None:
+        self.text = text
+        self.tokens = tokenize(text)
+        self.at = 0
+
+    @property
+    def token(self) -> Token:
+        """Give the current token."""
+        return self.tokens[self.at]
+
+    @property
+    def next(self) -> Token:
+        """Give the token after the current one."""
+        return self.tokens[min(self.at + 1, len(self.tokens) - 1)]
+
+    def advance(self) -> Token:
+        """Give the current token and step over it."""
+        token = self.tokens[self.at]
+        if token.kind != "end":
+            self.at += 1
+        return token
+
+    def peek(self, word: str) -> bool:
+        """Say whether the current token is this unquoted word or sign."""
+        return self.token.upper == word
+
+    def accept(self, word: str) -> bool:
+        """Step over the current token when it is this word or sign."""
+        if self.token.upper == word:
+            self.at += 1
+            return True
+        return False
+
+    def expect(self, word: str) -> Token:
+        """Step over this word or sign, or raise."""
+        if self.token.upper != word:
+            raise self.wrong(f"{word} should stand before {self.shown()}")
+        return self.advance()
+
+    def shown(self) -> str:
+        """Give the current token as messages show it."""
+        return "the end" if self.token.kind == "end" else repr(self.token.text)
+
+    def wrong(self, what: str, *, fix: str = "", at: int | None = None) -> DefinitionError:
+        """Build a syntax error at the current token."""
+        return self.text.error("SqlSyntax", what, self.token.at if at is None else at, fix)
+
+    def finish(self) -> None:
+        """Raise unless everything was read."""
+        if self.token.kind != "end":
+            fix = "remove it"
+            if self.token.kind == "word" and self.token.upper in RESERVED:
+                fix = f'if it is a name, quote it: "{self.token.text}"'
+            raise self.wrong(f"{self.shown()} should not stand here", fix=fix)
+
+    def is_reserved(self) -> bool:
+        """Say whether the current token is an unquoted reserved word."""
+        return self.token.kind == "word" and self.token.upper in RESERVED
+
+    def identifier(self, what: str) -> str:
+        """Read a name that is quoted or not reserved."""
+        if self.token.kind == "quoted" or (self.token.kind == "word" and not self.is_reserved()):
+            return self.advance().text
+        fix = f'if it is a name, quote it: "{self.token.text}"' if self.is_reserved() else ""
+        raise self.wrong(f"{what} should stand before {self.shown()}", fix=fix)
+
+    def label(self) -> str:
+        """Read a name after AS or a point, where reserved words are allowed too."""
+        if self.token.kind in ("quoted", "word"):
+            return self.advance().text
+        raise self.wrong(f"a name should stand before {self.shown()}")
+
+    def string(self, what: str) -> str:
+        """Read a text literal."""
+        if self.token.kind != "string":
+            raise self.wrong(f"{what} should stand before {self.shown()}", fix="write it in '…'")
+        return self.advance().text

@@ -1,0 +1,669 @@
+"""Reads expressions: precedence climbing over the operators of docs/dialect.md.
+
+From loose to tight: OR, AND, NOT, comparisons with IS / IN / BETWEEN / LIKE, ``||`` and the JSON
+arrows, + −, * / // %, unary −, then the postfixes ``::type``, ``[i]``, ``.field``.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from decimal import Decimal
+
+from mainstem.errors import DefinitionError
+from mainstem.functions.spec import catalogue
+from mainstem.plan import tree as t
+from mainstem.plan.types import Type, parse_type
+from mainstem.sql.cursor import Cursor
+
+_COMPARISONS = {"=": "=", "==": "=", "<>": "<>", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
+_JOINING = ("||", "->", "->>")
+_ADDING = ("+", "-")
+_MULTIPLYING = ("*", "/", "//", "%")
+_BARE_CALLS = {"CURRENT_DATE": "current_date", "CURRENT_TIMESTAMP": "now", "NOW": "now"}
+
+# Months, days, microseconds of one unit.
+UNITS: dict[str, tuple[int, int, int]] = {
+    "microsecond": (0, 0, 1), "millisecond": (0, 0, 1_000), "second": (0, 0, 1_000_000),
+    "minute": (0, 0, 60_000_000), "hour": (0, 0, 3_600_000_000), "day": (0, 1, 0),
+    "week": (0, 7, 0), "month": (1, 0, 0), "quarter": (3, 0, 0), "year": (12, 0, 0),
+}  # fmt: skip
+_PART = re.compile(r"\s*([-+]?\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*")
+
+
+class Expressions(Cursor, ABC):
+    """The part of the grammar below a query."""
+
+    @abstractmethod
+    def query(self) -> t.Query:
+        """Read a whole query, for subqueries."""
+
+    def expressions(self) -> tuple[t.Expr, ...]:
+        """Read expressions parted by commas."""
+        items = [self.expression()]
+        while self.accept(","):
+            items.append(self.expression())
+        return tuple(items)
+
+    def expression(self) -> t.Expr:
+        """Read one expression."""
+        left = self.conjunction()
+        while self.peek("OR"):
+            at = self.advance().at
+            left = t.Call("or", (left, self.conjunction()), at=at)
+        return left
+
+    def conjunction(self) -> t.Expr:
+        left = self.negation()
+        while self.peek("AND"):
+            at = self.advance().at
+            left = t.Call("and", (left, self.negation()), at=at)
+        return left
+
+    def negation(self) -> t.Expr:
+        if self.peek("NOT") and self.next.upper != "EXISTS":
+            at = self.advance().at
+            return t.Call("not", (self.negation(),), at=at)
+        return self.comparison()
+
+    def comparison(self) -> t.Expr:
+        left = self.joining()
+        while True:
+            found = self.predicate(left)
+            if found is None:
+                return left
+            left = found
+
+    def predicate(self, left: t.Expr) -> t.Expr | None:
+        """Read what may follow an operand at the level of comparisons, or give None."""
+        at, upper = self.token.at, self.token.upper
+        if upper in _COMPARISONS:
+            self.advance()
+            if self.token.upper in ("ANY", "SOME", "ALL") and self.next.text == "(":
+                return self.quantified(left, _COMPARISONS[upper], at)
+            return t.Call(_COMPARISONS[upper], (left, self.joining()), at=at)
+        if upper == "IS":
+            return self.is_(left)
+        is_negated = upper == "NOT" and self.next.upper in ("IN", "BETWEEN", "LIKE", "ILIKE")
+        if is_negated:
+            self.advance()
+        found = self.membership(left, is_negated)
+        if found is None or not is_negated or isinstance(found, t.InList | t.InQuery):
+            return found
+        return t.Call("not", (found,), at=at)
+
+    def membership(self, left: t.Expr, is_negated: bool) -> t.Expr | None:
+        at = self.token.at
+        if self.accept("BETWEEN"):
+            low = self.joining()
+            self.expect("AND")
+            return t.Call("between", (left, low, self.joining()), at=at)
+        for word in ("LIKE", "ILIKE"):
+            if self.accept(word):
+                args = [left, self.joining()]
+                if self.accept("ESCAPE"):
+                    args.append(self.joining())
+                return t.Call(word.lower(), tuple(args), at=at)
+        if self.accept("IN"):
+            return self.in_(left, is_negated, at)
+        return None
+
+    def in_(self, left: t.Expr, is_negated: bool, at: int) -> t.Expr:
+        self.expect("(")
+        if self.token.upper in ("SELECT", "WITH", "VALUES"):
+            query = self.query()
+            self.expect(")")
+            exprs = left.items if isinstance(left, t.Row) else (left,)
+            return t.InQuery(exprs, query, is_negated, at=at)
+        items = self.expressions()
+        self.expect(")")
+        return t.InList(left, items, is_negated, at=at)
+
+    def quantified(self, left: t.Expr, sign: str, at: int) -> t.Expr:
+        word = self.advance().upper
+        self.expect("(")
+        query = self.query()
+        self.expect(")")
+        if sign == "=" and word in ("ANY", "SOME"):
+            return t.InQuery((left,), query, at=at)
+        if sign == "<>" and word == "ALL":
+            return t.InQuery((left,), query, True, at=at)
+        raise self.wrong(f"{sign} {word} (SELECT …) is not in the dialect", at=at,
+                         fix="compare with (SELECT min(…)) or (SELECT max(…)), or use EXISTS")  # fmt: skip
+
+    def is_(self, left: t.Expr) -> t.Expr:
+        at = self.advance().at
+        is_negated = self.accept("NOT")
+        found: t.Expr
+        if self.accept("NULL"):
+            found = t.Call("is null", (left,), at=at)
+        elif self.accept("TRUE"):
+            found = t.Call("is true", (left,), at=at)
+        elif self.accept("FALSE"):
+            found = t.Call("is false", (left,), at=at)
+        elif self.accept("DISTINCT"):
+            self.expect("FROM")
+            name = "is not distinct from" if is_negated else "is distinct from"
+            return t.Call(name, (left, self.joining()), at=at)
+        else:
+            raise self.wrong(f"NULL, TRUE, FALSE or DISTINCT FROM should stand before {self.shown()}")
+        return t.Call("not", (found,), at=at) if is_negated else found
+
+    def joining(self) -> t.Expr:
+        left = self.adding()
+        while self.token.upper in _JOINING:
+            token = self.advance()
+            left = t.Call(token.text, (left, self.adding()), at=token.at)
+        return left
+
+    def adding(self) -> t.Expr:
+        left = self.multiplying()
+        while self.token.upper in _ADDING:
+            token = self.advance()
+            left = t.Call(token.text, (left, self.multiplying()), at=token.at)
+        return left
+
+    def multiplying(self) -> t.Expr:
+        left = self.unary()
+        while self.token.upper in _MULTIPLYING:
+            token = self.advance()
+            left = t.Call(token.text, (left, self.unary()), at=token.at)
+        return left
+
+    def unary(self) -> t.Expr:
+        at = self.token.at
+        if self.accept("-"):
+            # A number keeps its sign, so that the lowest BIGINT can be written at all.
+            if self.token.kind == "number":
+                return self.postfix(self.number(negative=True, at=at))
+            return t.Call("negate", (self.unary(),), at=at)
+        if self.accept("+"):
+            return self.unary()
+        return self.postfix()
+
+    def postfix(self, left: t.Expr | None = None) -> t.Expr:
+        expr = self.primary() if left is None else left
+        while True:
+            at = self.token.at
+            if self.accept("::"):
+                expr = t.Cast(expr, self.type(), at=at)
+            elif self.peek("["):
+                expr = self.subscript(expr)
+            elif self.peek(".") and self.next.upper == "*" and isinstance(expr, t.Name):
+                self.advance()
+                return self.star(".".join(expr.parts))
+            elif self.peek(".") and self.next.kind in ("word", "quoted"):
+                self.advance()
+                name = self.label()
+                is_name = isinstance(expr, t.Name)
+                expr = t.Name((*expr.parts, name), at=expr.at) if is_name else t.Field(expr, name, at=at)  # type: ignore[attr-defined]
+            elif self.peek("AT") and self.next.upper == "TIME":
+                raise self.wrong("AT TIME ZONE makes a second kind of timestamp (V7)",
+                                 fix="use at_zone(ts, 'Europe/Rome') or from_local(text, 'Europe/Rome')")  # fmt: skip
+            elif self.peek("COLLATE"):
+                raise self.wrong("COLLATE is not in the dialect: text orders by UTF-8 bytes (V6)")
+            else:
+                return expr
+
+    def subscript(self, expr: t.Expr) -> t.Expr:
+        at = self.advance().at
+        index = self.expression()
+        if self.peek(":"):
+            raise self.wrong("slices are written as a function", fix="use list_slice(list, from, to)")
+        self.expect("]")
+        return t.Call("subscript", (expr, index), at=at)
+
+    def type(self) -> Type:
+        """Read a type by its own small language, up to where it ends."""
+        start = self.token
+        self.label()
+        if start.upper == "TIMESTAMP" and self.accept("WITH"):
+            self.expect("TIME")
+            self.expect("ZONE")
+        elif start.upper == "DOUBLE":
+            self.accept("PRECISION")
+        self._type_arguments()
+        last = self.tokens[self.at - 1]
+        try:
+            return parse_type(self.text.text[start.at : last.end])
+        except DefinitionError as error:
+            found = error.finding
+            raise self.text.error(found.code, found.what, start.at, found.fix) from error
+
+    def _type_arguments(self) -> None:
+        opener = self.token.upper
+        if opener in ("(", "<"):
+            closer, depth = {"(": ")", "<": ">"}[opener], 0
+            while self.token.kind != "end":
+                depth += (self.token.upper == opener) - (self.token.upper == closer)
+                self.advance()
+                if depth == 0:
+                    break
+        while self.peek("[") and self.next.upper == "]":
+            self.advance()
+            self.advance()
+
+    def number(self, *, negative: bool = False, at: int | None = None) -> t.Literal:
+        token = self.advance()
+        text = ("-" if negative else "") + token.text.replace("_", "")
+        place = token.at if at is None else at
+        if "e" in text.lower():
+            return t.Literal(float(text), "double", at=place)
+        if "." in text:
+            return t.Literal(Decimal(text.rstrip(".") if text.endswith(".") else text), "decimal", at=place)
+        return t.Literal(int(text), "integer", at=place)
+
+    def primary(self) -> t.Expr:
+        """Read what stands on its own: a literal, a name, a call, something in brackets."""
+        token, upper = self.token, self.token.upper
+        if token.kind == "number":
+            return self.number()
+        if token.kind == "string":
+            return t.Literal(self.advance().text, "string", at=token.at)
+        if token.kind == "sign":
+            return self.bracketed()
+        keyword = self.keyword()
+        if keyword is not None:
+            return keyword
+        if token.kind in ("word", "quoted") and self.next.text == "(" and self.next.kind == "sign":
+            return self.call()
+        if upper in _BARE_CALLS and upper != "NOW":
+            self.advance()
+            return t.Call(_BARE_CALLS[upper], at=token.at)
+        if token.kind == "word" and self.is_reserved():
+            raise self.wrong(f"a value should stand before {self.shown()}",
+                             fix=f'if it is a column, quote it: "{token.text}"')  # fmt: skip
+        if token.kind == "end":
+            raise self.wrong("a value should stand before the end")
+        return t.Name((self.advance().text,), at=token.at)
+
+    def keyword(self) -> t.Expr | None:
+        """Read what starts with a word of its own, or give None."""
+        token, upper = self.token, self.token.upper
+        if upper in ("TRUE", "FALSE"):
+            self.advance()
+            return t.Literal(upper == "TRUE", "boolean", at=token.at)
+        if upper == "NULL":
+            self.advance()
+            return t.Literal(None, "null", at=token.at)
+        if upper == "CASE":
+            return self.case()
+        if upper in ("CAST", "TRY_CAST"):
+            return self.cast()
+        if upper in ("EXISTS", "NOT"):
+            return self.exists()
+        if upper == "INTERVAL" and self.next.kind in ("string", "number"):
+            return self.interval()
+        if upper in ("DATE", "TIMESTAMP", "TIMESTAMPTZ") and self.next.kind == "string":
+            self.advance()
+            literal = t.Literal(self.token.text, "string", at=self.advance().at)
+            return t.Cast(literal, parse_type(upper.lower()), at=token.at)
+        if upper == "MAP" and self.next.text == "{":
+            return self.map()
+        if upper == "ARRAY" and self.next.text == "[":
+            self.advance()
+            return self.bracketed()
+        return None
+
+    def bracketed(self) -> t.Expr:
+        at = self.token.at
+        if self.accept("("):
+            return self.parenthesis(at)
+        if self.accept("["):
+            items = () if self.peek("]") else self.expressions()
+            self.expect("]")
+            return t.Call("list_value", items, at=at)
+        if self.accept("{"):
+            names, values = self.pairs()
+            texts = [n.value for n in names if isinstance(n, t.Literal) and n.kind == "string"]
+            if len(texts) != len(names):
+                raise self.wrong("field names of a struct are text literals", at=at,
+                                 fix="write {'name': value}, or MAP {key: value}")  # fmt: skip
+            return t.Struct(tuple(str(x) for x in texts), values, at=at)
+        if self.peek("*"):
+            return self.star("")
+        if self.token.text in (":", "$") and self.next.kind == "word" and self.next.at == self.token.end:
+            self.advance()
+            return t.Param(self.advance().text, at=at)
+        if self.peek("?"):
+            raise self.wrong("parameters have names", fix='declare p.param("day", "date") and write :day')
+        raise self.wrong(f"a value should stand before {self.shown()}")
+
+    def parenthesis(self, at: int) -> t.Expr:
+        if self.token.upper in ("SELECT", "WITH", "VALUES"):
+            query = self.query()
+            self.expect(")")
+            return t.Scalar(query, at=at)
+        items = self.expressions()
+        self.expect(")")
+        return items[0] if len(items) == 1 else t.Row(items, at=at)
+
+    def pairs(self) -> tuple[tuple[t.Expr, ...], tuple[t.Expr, ...]]:
+        names, values = [], []
+        while not self.peek("}"):
+            if names:
+                self.expect(",")
+            if self.token.kind == "word" and self.next.text == ":":
+                names.append(t.Literal(self.token.text, "string", at=self.advance().at))
+            else:
+                names.append(self.joining())
+            self.expect(":")
+            values.append(self.expression())
+        self.expect("}")
+        return tuple(names), tuple(values)
+
+    def map(self) -> t.Expr:
+        at = self.advance().at
+        self.expect("{")
+        keys, values = self.pairs()
+        lists = (t.Call("list_value", keys, at=at), t.Call("list_value", values, at=at))
+        return t.Call("map", lists, at=at)
+
+    def star(self, relation: str) -> t.Star:
+        at = self.advance().at
+        exclude: tuple[str, ...] = ()
+        replace: list[tuple[str, t.Expr]] = []
+        if self.token.upper in ("EXCLUDE", "EXCEPT") and self.next.text == "(":
+            self.advance()
+            self.advance()
+            names = [self.identifier("a column name")]
+            while self.accept(","):
+                names.append(self.identifier("a column name"))
+            self.expect(")")
+            exclude = tuple(names)
+        elif self.peek("EXCLUDE"):
+            self.advance()
+            exclude = (self.identifier("a column name"),)
+        if self.accept("REPLACE"):
+            self.expect("(")
+            while not replace or self.accept(","):
+                expr = self.expression()
+                self.expect("AS")
+                replace.append((self.identifier("a column name"), expr))
+            self.expect(")")
+        return t.Star(relation, exclude, tuple(replace), at=at)
+
+    def case(self) -> t.Expr:
+        at = self.advance().at
+        operand = None if self.peek("WHEN") else self.expression()
+        whens = []
+        while self.accept("WHEN"):
+            condition = self.expression()
+            self.expect("THEN")
+            whens.append((condition, self.expression()))
+        if not whens:
+            raise self.wrong(f"WHEN should stand before {self.shown()}")
+        default = self.expression() if self.accept("ELSE") else None
+        self.expect("END")
+        return t.Case(tuple(whens), default, operand, at=at)
+
+    def cast(self) -> t.Expr:
+        token = self.advance()
+        self.expect("(")
+        expr = self.expression()
+        self.expect("AS")
+        to = self.type()
+        self.expect(")")
+        return t.Cast(expr, to, token.upper == "TRY_CAST", at=token.at)
+
+    def exists(self) -> t.Expr:
+        at = self.token.at
+        is_negated = self.accept("NOT")
+        self.expect("EXISTS")
+        self.expect("(")
+        query = self.query()
+        self.expect(")")
+        return t.Exists(query, is_negated, at=at)
+
+    def interval(self) -> t.Interval:
+        at = self.advance().at
+        amount = self.advance().text
+        if self.token.kind == "word" and self.token.upper.lower().removesuffix("s") in UNITS:
+            amount += " " + self.advance().text
+        try:
+            months, days, micros = interval_parts(amount)
+        except ValueError as error:
+            raise self.wrong(f"cannot read the interval {amount!r}: {error}", at=at,
+                             fix="write INTERVAL '1 day 6 hours' or INTERVAL 5 MINUTES") from error  # fmt: skip
+        return t.Interval(months, days, micros, at=at)
+
+    def call(self) -> t.Expr:
+        """Read a function call with all that may stand inside and behind its parentheses."""
+        token = self.advance()
+        name = token.text.lower()
+        self.expect("(")
+        special = self.special(name, token.at)
+        if special is not None:
+            self.expect(")")
+            return self.behind(special)
+        if self.peek("*") and self.next.text == ")":
+            self.advance()
+            self.advance()
+            return self.behind(t.Call(name, at=token.at))
+        is_distinct = self.accept("DISTINCT")
+        args = []
+        while not self.peek(")") and not self.peek("ORDER") and self.token.upper not in ("IGNORE", "RESPECT"):
+            if args:
+                self.expect(",")
+            args.append(self.argument(name))
+        order = self.order_by()
+        ignore_nulls = self.null_treatment()
+        self.expect(")")
+        return self.behind(t.Call(name, tuple(args), is_distinct, order, ignore_nulls=ignore_nulls, at=token.at))
+
+    def special(self, name: str, at: int) -> t.Call | None:
+        """Read the arguments of the few functions that have words instead of commas."""
+        if name == "extract":
+            unit = self.string("a unit") if self.token.kind == "string" else self.label()
+            if not self.accept("FROM"):
+                self.expect(",")
+            return t.Call(name, (t.Literal(unit.lower(), "string", at=at), self.expression()), at=at)
+        if name == "trim":
+            sides = {"BOTH": "trim", "LEADING": "ltrim", "TRAILING": "rtrim"}
+            side = sides.get(self.token.upper)
+            if side:
+                self.advance()
+            chars = None if self.peek("FROM") else self.expression()
+            if self.accept("FROM"):
+                args = (self.expression(),) if chars is None else (self.expression(), chars)
+                return t.Call(side or "trim", args, at=at)
+            args = (chars, self.expression()) if self.accept(",") else (chars,)  # type: ignore[assignment]
+            return t.Call(side or "trim", args, at=at)
+        if name == "position":
+            first = self.joining()
+            if self.accept("IN"):
+                return t.Call(name, (first, self.expression()), at=at)
+            self.expect(",")
+            return t.Call(name, (first, self.expression()), at=at)
+        if name in ("substring", "substr"):
+            args = (self.expression(),)
+            while self.accept(",") or self.accept("FROM") or self.accept("FOR"):
+                args = (*args, self.expression())
+            return t.Call(name, args, at=at)
+        return None
+
+    def argument(self, name: str) -> t.Expr:
+        """Read one argument; a lambda where the function takes one."""
+        if self.peek("LAMBDA") and self.next.kind == "word":
+            return self.keyword_lambda()
+        if name in lambda_takers():
+            at = self.at
+            params = self.lambda_params()
+            if params is not None:
+                return t.Lambda(params, self.expression(), at=self.tokens[at].at)
+            self.at = at
+        return self.expression()
+
+    def keyword_lambda(self) -> t.Lambda:
+        at = self.advance().at
+        params = [self.identifier("a parameter name")]
+        while self.accept(","):
+            params.append(self.identifier("a parameter name"))
+        self.expect(":")
+        return t.Lambda(tuple(params), self.expression(), at=at)
+
+    def lambda_params(self) -> tuple[str, ...] | None:
+        """Read ``x ->`` or ``(x, y) ->``; None when this is no lambda."""
+        if self.token.kind in ("word", "quoted") and self.next.text == "->":
+            name = self.advance().text
+            self.advance()
+            return (name,)
+        if not self.accept("("):
+            return None
+        names = []
+        while self.token.kind in ("word", "quoted"):
+            names.append(self.advance().text)
+            if not self.accept(","):
+                break
+        return tuple(names) if names and self.accept(")") and self.accept("->") else None
+
+    def null_treatment(self) -> bool:
+        if self.token.upper in ("IGNORE", "RESPECT") and self.next.upper == "NULLS":
+            word = self.advance().upper
+            self.advance()
+            return word == "IGNORE"
+        return False
+
+    def behind(self, call: t.Call) -> t.Call:
+        """Read WITHIN GROUP, FILTER, IGNORE NULLS and OVER."""
+        import dataclasses
+
+        if self.accept("WITHIN"):
+            self.expect("GROUP")
+            self.expect("(")
+            order = self.order_by()
+            self.expect(")")
+            call = self.within(call, order)
+        if self.peek("FILTER") and self.next.text == "(":
+            self.advance()
+            self.advance()
+            self.accept("WHERE")
+            call = dataclasses.replace(call, where=self.expression())
+            self.expect(")")
+        if self.null_treatment():
+            call = dataclasses.replace(call, ignore_nulls=True)
+        if self.accept("OVER"):
+            call = dataclasses.replace(call, window=self.over())
+        return call
+
+    def within(self, call: t.Call, order: tuple[t.Order, ...]) -> t.Call:
+        names = {"percentile_cont": "quantile_cont", "percentile_disc": "quantile_disc"}
+        if call.name not in names or len(order) != 1 or len(call.args) != 1 or order[0].descending:
+            raise self.wrong("WITHIN GROUP belongs to percentile_cont and percentile_disc, ascending", at=call.at,
+                             fix="write quantile_cont(x, 0.5), or string_agg(x, ',' ORDER BY x)")  # fmt: skip
+        return t.Call(names[call.name], (order[0].expr, call.args[0]), at=call.at)
+
+    def over(self) -> t.Window:
+        if self.peek("("):
+            return self.window_body()
+        return t.Window(base=self.identifier("a window name"), at=self.token.at)
+
+    def window_body(self) -> t.Window:
+        at = self.expect("(").at
+        base = ""
+        if self.token.kind in ("word", "quoted") and self.token.upper not in (
+            "PARTITION", "ORDER", "ROWS", "RANGE", "GROUPS",
+        ):  # fmt: skip
+            base = self.identifier("a window name")
+        partition: tuple[t.Expr, ...] = ()
+        if self.accept("PARTITION"):
+            self.expect("BY")
+            partition = self.expressions()
+        order = self.order_by()
+        frame = self.frame()
+        self.expect(")")
+        return t.Window(partition, order, frame, base, at=at)
+
+    def order_by(self) -> tuple[t.Order, ...]:
+        if not self.peek("ORDER"):
+            return ()
+        self.advance()
+        self.expect("BY")
+        if self.peek("ALL"):
+            raise self.wrong("ORDER BY ALL is not in the dialect", fix="name the columns")
+        keys = [self.order_key()]
+        while self.accept(","):
+            keys.append(self.order_key())
+        return tuple(keys)
+
+    def order_key(self) -> t.Order:
+        at = self.token.at
+        expr = self.expression()
+        descending = self.accept("DESC")
+        if not descending:
+            self.accept("ASC")
+        nulls_first = None
+        if self.accept("NULLS"):
+            nulls_first = self.accept("FIRST")
+            if not nulls_first:
+                self.expect("LAST")
+        return t.Order(expr, descending, nulls_first, at=at)
+
+    def frame(self) -> t.Frame | None:
+        if self.token.upper not in ("ROWS", "RANGE", "GROUPS"):
+            return None
+        token = self.advance()
+        if self.accept("BETWEEN"):
+            start = self.bound()
+            self.expect("AND")
+            end = self.bound()
+        else:
+            start, end = self.bound(), t.Bound("current", at=token.at)
+        if self.peek("EXCLUDE"):
+            raise self.wrong("EXCLUDE of a window frame is not in the dialect")
+        return t.Frame(token.upper.lower(), start, end, at=token.at)
+
+    def bound(self) -> t.Bound:
+        at = self.token.at
+        if self.accept("CURRENT"):
+            self.expect("ROW")
+            return t.Bound("current", at=at)
+        kind, offset = "unbounded", None
+        if not self.accept("UNBOUNDED"):
+            kind, offset = "offset", self.adding()
+        is_following = self.accept("FOLLOWING")
+        if not is_following:
+            self.expect("PRECEDING")
+        return t.Bound(kind, offset, is_following, at=at)
+
+
+def interval_parts(text: str) -> tuple[int, int, int]:
+    """Read ``1 day 6 hours`` as months, days and microseconds.
+
+    Raises
+    ------
+    ValueError
+        When a part has no known unit or a fraction that is not whole microseconds.
+    """
+    months = days = micros = at = 0
+    while at < len(text):
+        match = _PART.match(text, at)
+        if match is None:
+            raise ValueError(f"{text[at:].strip()!r} is not a number with a unit")
+        unit = match[2].lower().removesuffix("s")
+        if unit not in UNITS:
+            raise ValueError(f"no unit {match[2]!r} (units: {', '.join(UNITS)})")
+        amount, parts = Decimal(match[1]), UNITS[unit]
+        if amount != int(amount) and not parts[2]:
+            raise ValueError(f"{match[2]} takes whole numbers")
+        months += int(amount) * parts[0]
+        days += int(amount) * parts[1]
+        micros += int(amount * parts[2])
+        at = match.end()
+    if not text.strip():
+        raise ValueError("it is empty")
+    return months, days, micros
+
+
+_LAMBDA_TAKERS: frozenset[str] | None = None
+
+
+def lambda_takers() -> frozenset[str]:
+    """Give the names of the functions that take a lambda; only there ``x -> …`` is one."""
+    global _LAMBDA_TAKERS  # noqa: PLW0603 - computed once from the catalogue, which never changes
+    if _LAMBDA_TAKERS is None:
+        _LAMBDA_TAKERS = frozenset(
+            name for name, row in catalogue().items()
+            if any(p.startswith("lambda") for o in row.overloads for p in o.takes)
+        )  # fmt: skip
+    return _LAMBDA_TAKERS

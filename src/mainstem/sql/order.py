@@ -1,0 +1,199 @@
+"""What depends on the order of rows (V6, T11): made total, warned of, or refused.
+
+A row has no position of its own in a bounded query, so ties are broken by the values of the row: the
+columns of all relations in FROM, in their order. Rows that tie on every column are equal, and which
+of two equal rows comes first cannot be seen in any answer. Maps have no order, so a relation with a
+map column cannot break ties.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Protocol
+
+from mainstem.functions.spec import catalogue
+from mainstem.plan import tree as t
+from mainstem.plan.types import BIGINT, Type
+
+
+class _Reporter(Protocol):
+    def report(self, code: str, what: str, node: t.Node, fix: str = "", *, severity: str = "error") -> None: ...
+
+
+def has_order(type_: Type) -> bool:
+    """Say whether values of a type can be sorted the same way everywhere."""
+    return type_.kind not in ("map", "null", "unknown", "interval") and all(has_order(x) for x in type_.items)
+
+
+def finish_order(query: t.Query, reporter: _Reporter) -> tuple[t.Query, bool]:
+    """Give the query with every inner order total, and whether its own final one is.
+
+    A final LIMIT without a total order is allowed with a warning (V6); an inner one gets the output
+    columns appended, so that what it lets through is the same everywhere.
+    """
+    inner = _Totals(reporter)
+    body = inner.visit(query.body)
+    ctes = tuple(dataclasses.replace(c, query=inner.query(c.query)) for c in query.ctes)
+    assert isinstance(body, t.Select | t.Values | t.SetOperation)
+    done = dataclasses.replace(query, body=body, ctes=ctes)
+    is_total = _is_total(query)
+    if query.limit is not None and not is_total:
+        reporter.report("OrderNotTotal", "LIMIT without an ORDER BY that leaves no ties lets any of the tied rows "
+                        "through (V6)", query.limit, "order by a key, or by all columns", severity="warning")  # fmt: skip
+    return done, is_total
+
+
+def _is_total(query: t.Query) -> bool:
+    """Say whether ORDER BY decides between any two rows that differ."""
+    columns = output_columns(query)
+    ordered = {k.expr.name for k in query.order if isinstance(k.expr, t.Column)}
+    if {n for n, _ in columns} <= ordered:
+        return True
+    body = query.body
+    if not isinstance(body, t.Select) or not body.group:
+        return False
+    if any(isinstance(g, t.Grouping) for g in body.group):
+        return False
+    # One row per group: ordering by all the keys is enough.
+    names = {i.expr: i.name for i in body.items}
+    keys = {names.get(k.expr, "") if not _is_output(k.expr) else k.expr.name for k in query.order}  # type: ignore[attr-defined]
+    return all(names.get(g, "?") in keys for g in body.group if isinstance(g, t.Expr))
+
+
+def _is_output(expr: t.Expr) -> bool:
+    return isinstance(expr, t.Column) and not expr.relation
+
+
+def output_columns(query: t.Query) -> list[tuple[str, Type]]:
+    """Give the columns of a bound query."""
+    body = query.body
+    if isinstance(body, t.Select):
+        return [(i.name, t.type_of(i.expr)) for i in body.items]
+    if isinstance(body, t.Values):
+        return [(n, t.type_of(e)) for n, e in zip(body.names, body.rows[0], strict=True)]
+    return output_columns(body.left)
+
+
+class _Totals:
+    """Walks a bound tree and completes inner orders."""
+
+    def __init__(self, reporter: _Reporter) -> None:
+        self.reporter = reporter
+
+    def visit(self, node: t.Node) -> t.Node:
+        if isinstance(node, t.Query):
+            return self.query(node)
+        if isinstance(node, t.Select):
+            return self.select(node)
+        return t.rebuilt(node, self.visit)
+
+    def query(self, node: t.Query) -> t.Query:
+        changed = t.rebuilt(node, self.visit)
+        if changed.limit is None and changed.offset is None:
+            # Without LIMIT the order of a subquery's rows means nothing.
+            return dataclasses.replace(changed, order=())
+        if _is_total(changed):
+            return changed
+        return dataclasses.replace(changed, order=(*changed.order, *self.rest(changed)))
+
+    def rest(self, node: t.Query) -> list[t.Order]:
+        done = {k.expr.name for k in node.order if isinstance(k.expr, t.Column) and not k.expr.relation}
+        columns = output_columns(node)
+        body = node.body
+        if isinstance(body, t.Select):
+            ordered = [k.expr for k in node.order]
+            done |= {i.name for i in body.items if i.expr in ordered}
+        unordered = [n for n, x in columns if not has_order(x)]
+        if unordered:
+            self.refuse(node.limit or node, unordered[0])
+        return [t.Order(t.Column("", n, type=x), nulls_first=False) for n, x in columns if n not in done]
+
+    def refuse(self, node: t.Node, name: str) -> None:
+        self.reporter.report("OrderNotTotal", f"ties cannot be broken: column {name!r} has no order (V6)", node,
+                             "order by a key that is unique")  # fmt: skip
+
+    def select(self, node: t.Select) -> t.Select:
+        return _Windows(self, row_columns(node)).select(node)
+
+    def total(self, call: t.Call, visible: Sequence[t.Column | t.Expr]) -> t.Call:
+        """Append to a window's order what decides its ties."""
+        window = call.window
+        assert window is not None
+        done = [*window.partition, *(k.expr for k in window.order)]
+        missing = [e for e in visible if e not in done]
+        unordered = [e for e in missing if not has_order(t.type_of(e))]
+        if unordered:
+            shown = unordered[0].name if isinstance(unordered[0], t.Column) else "a value"
+            self.refuse(call, shown)
+            return call
+        keys = tuple(t.Order(e, nulls_first=False) for e in missing)
+        return dataclasses.replace(call, window=dataclasses.replace(window, order=(*window.order, *keys)))
+
+
+class _Windows:
+    """Completes the windows of one SELECT, and everything below it."""
+
+    def __init__(self, totals: _Totals, visible: list[t.Expr]) -> None:
+        self.totals, self.visible = totals, visible
+
+    def select(self, node: t.Select) -> t.Select:
+        return t.rebuilt(node, self.visit)
+
+    def visit(self, node: t.Node) -> t.Node:
+        if isinstance(node, t.Query):
+            return self.totals.query(node)
+        if isinstance(node, t.Select):
+            return self.totals.select(node)
+        changed = t.rebuilt(node, self.visit)
+        if isinstance(changed, t.Call) and changed.window is not None and _needs_total(changed):
+            return self.totals.total(changed, self.visible)
+        return changed
+
+
+def _needs_total(call: t.Call) -> bool:
+    """Say whether rows that tie in the window's order could get different results."""
+    row = catalogue().get(call.name)
+    if row is None or call.window is None:
+        return False
+    frame = call.window.frame
+    if row.kind == "aggregate":
+        return frame is not None and frame.unit == "rows" and not _is_whole(frame)
+    return row.order == "total"
+
+
+def _is_whole(frame: t.Frame) -> bool:
+    return frame.start.kind == frame.end.kind == "unbounded"
+
+
+def row_columns(node: t.Select) -> list[t.Expr]:
+    """Give what tells two rows of a SELECT apart where its windows are computed.
+
+    After GROUP BY that is the group keys; else every column of the relations in FROM.
+    """
+    if node.group:
+        keys: list[t.Expr] = []
+        for item in node.group:
+            if isinstance(item, t.Grouping):
+                keys += [e for one in item.sets for e in one]
+                # The same key values stand once for each grouping set.
+                keys += [t.Call("grouping", (e,), type=BIGINT) for one in item.sets for e in one]
+            else:
+                keys.append(item)
+        return list(dict.fromkeys(keys))
+    return _columns(node.source) if node.source is not None else []
+
+
+def _columns(node: t.Relation) -> list[t.Expr]:
+    if isinstance(node, t.Join):
+        left = _columns(node.left)
+        return left if node.kind in ("semi", "anti") else left + _columns(node.right)
+    if isinstance(node, t.Subquery):
+        names = node.columns or tuple(n for n, _ in output_columns(node.query))
+        types = [x for _, x in output_columns(node.query)]
+        return [t.Column(node.alias, n, type=x) for n, x in zip(names, types, strict=True)]
+    if isinstance(node, t.TableCall):
+        types = [*node.types, *([BIGINT] if node.has_ordinality else [])]
+        return [t.Column(node.alias, n, type=x) for n, x in zip(node.columns, types, strict=True)]
+    assert isinstance(node, t.Table)
+    return [t.Column(node.alias, n, type=x) for n, x in node.shape]

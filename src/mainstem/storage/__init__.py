@@ -1,0 +1,1 @@
+"""Places that hold files, one folder a kind of place."""

@@ -1,0 +1,1 @@
+"""Files on a local disk that a crash cannot leave half written."""

@@ -1,0 +1,77 @@
+"""Writing that survives a power cut: fsync of files and of the folders that name them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def sync_file(path: Path) -> None:
+    """Wait until the bytes of a file are on the disk."""
+    _sync(path, os.O_RDONLY)
+
+
+def sync_folder(path: Path) -> None:
+    """Wait until the names in a folder are on the disk.
+
+    Without it a file that was written and synced may have no name after a power cut.
+    """
+    _sync(path, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    handle = os.open(path, flags)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_tree(root: Path) -> None:
+    """Sync every file and folder under `root`, deepest first, and `root` itself."""
+    for folder, _, names in os.walk(root, topdown=False):
+        for name in names:
+            sync_file(Path(folder, name))
+        sync_folder(Path(folder))
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Replace a file's content as one step: old or new, never a mixture, and never empty."""
+    beside = path.with_name(f".{path.name}.new")
+    with beside.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+    sync_folder(path.parent)
+
+
+def sha256(path: Path) -> str:
+    """Give the SHA-256 of a file as hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def files_under(root: Path) -> Iterator[Path]:
+    """Give every file under `root`, in a fixed order."""
+    for folder, folders, names in os.walk(root):
+        folders.sort()
+        for name in sorted(names):
+            yield Path(folder, name)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder with all that is in it; nothing when it is not there.
+
+    Raises
+    ------
+    OSError
+        When it is there and cannot be removed: a leftover that nobody hears of fills a disk.
+    """
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,90 @@
+"""The fast reader accepts exactly what the slow reference accepts, with the same rows."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from mainstem.engines.embedded.ingest import IngestReport, ingest
+from mainstem.errors import DataError
+from mainstem.plan.nodes import Source
+from tests.unit.embedded_reading import dirty
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+CSV_NAMES = ["id", "small", "price", "ratio", "ok", "day", "at", "name", "data"]
+
+
+def rows_of(connection: duckdb.DuckDBPyConnection, report: IngestReport, source: Source) -> list[Any]:
+    """Fetch the rows as Python values; instants by their microseconds, maps as pairs."""
+    outputs = []
+    for field in source.schema.fields:
+        name = f'"{field.name}"'
+        outputs.append(f"epoch_us({name})" if field.type.kind == "timestamp" else name)
+    found = connection.execute(f"SELECT {', '.join(outputs)} FROM ({report.select})").fetchall()
+    return [
+        tuple(
+            EPOCH + timedelta(microseconds=v) if f.type.kind == "timestamp" and v is not None else v
+            for v, f in zip(row, source.schema.fields, strict=True)
+        )
+        for row in found
+    ]
+
+
+def check_file(source: Source) -> tuple[str, IngestReport | None]:
+    """Read one file both ways; give how it went."""
+    good, bad, unknown = dirty.slowly(source)
+    connection = duckdb.connect(config={"threads": 1})
+    try:
+        report = ingest(connection, source)
+    except DataError as error:
+        assert bad, f"refused by the fast reader only: {error}"
+        assert error.attributes["count"] == len(bad)
+        first = error.attributes["bad_rows"]
+        told = [(b["line"], b["offset"], b["raw"], b["reason"], b["column"]) for b in first]
+        assert told == [(b.line, b.offset, b.raw, b.reason, b.column) for b in bad[:5]]
+        return "bad", None
+    assert not bad, f"accepted by the fast reader only: {bad[0]}"
+    fast = dirty.comparable(rows_of(connection, report, source), source)
+    assert fast == dirty.comparable(good, source)
+    assert (report.read, report.admitted, report.unknown_fields) == (len(good), len(good), unknown)
+    return ("slow" if report.slow_files else "fast"), report
+
+
+@pytest.mark.parametrize("block", range(10))
+def test_csv(tmp_path: Path, block: int) -> None:
+    """400 random CSV files, some columns undeclared, some with quoted line ends allowed."""
+    outcomes = []
+    for seed in range(block * 40, block * 40 + 40):
+        names = [*CSV_NAMES, "other"] if seed % 3 else list(CSV_NAMES)
+        path = tmp_path / f"{seed}.csv"
+        path.write_bytes(dirty.csv_bytes(seed, names))
+        try:
+            multiline = True if seed % 4 == 3 else None
+            source = dirty.source_of(path, dirty.SCHEMA, null="NA", multiline=multiline)
+            outcomes.append(check_file(source)[0])
+        except Exception:
+            print("seed", seed, path.read_bytes())
+            raise
+    # The comparison is worth something only when all ways of the reader are taken.
+    assert {"fast", "bad"} <= set(outcomes)
+
+
+@pytest.mark.parametrize("block", range(10))
+def test_json(tmp_path: Path, block: int) -> None:
+    """400 random JSON lines files, nested columns among them in every other one."""
+    outcomes = []
+    for seed in range(block * 40, block * 40 + 40):
+        schema = dirty.SCHEMA + (dirty.NESTED if seed % 2 else "")
+        names = [*CSV_NAMES, *(dirty.NESTED_TEXTS if seed % 2 else ())]
+        path = tmp_path / f"{seed}.jsonl"
+        path.write_bytes(dirty.json_bytes(seed, names))
+        try:
+            outcomes.append(check_file(dirty.source_of(path, schema))[0])
+        except Exception:
+            print("seed", seed, path.read_bytes())
+            raise
+    assert {"fast", "bad"} <= set(outcomes)
