@@ -19,7 +19,7 @@ from benchmarks.datasets import DataNotHereError
 from benchmarks.process import ProcessFailedError
 from benchmarks.report import Report, Value, rounded
 
-NAMES = ("tpch", "startup", "ingest", "tpcds", "memory")
+NAMES = ("tpch", "startup", "tpcds", "memory", "ingest")
 
 
 def main(names: list[str]) -> int:

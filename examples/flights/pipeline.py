@@ -76,7 +76,7 @@ def departures():
 
 @p.view
 def hourly_weather():
-    """One wind speed in the file is 1048 mph: a broken gauge, so it is unknown."""
+    """One wind speed is 1048 mph, a broken gauge: unknown. (No flight left in that hour.)"""
     return """
         SELECT origin, time_hour, precip, visib,
                CASE WHEN wind_speed <= 200 THEN wind_speed END AS wind_speed

@@ -57,11 +57,11 @@ def errors():
 
 @p.table(sink=ms.files("out/slowest.csv"))
 def slowest():
-    """The five endpoints whose slowest twentieth is slowest; a tie is broken by the names."""
+    """The five endpoints that keep the unlucky waiting: 95 of 100 calls need at most p95_ms."""
     return """
         SELECT service, endpoint, count(*) AS calls,
                CAST(median(ms) AS decimal(10, 1)) AS median_ms,
-               CAST(percentile(ms, 0.95) AS decimal(10, 1)) AS p95_ms
+               quantile_disc(ms, 0.95) AS p95_ms
         FROM events GROUP BY service, endpoint
         ORDER BY p95_ms DESC, service, endpoint LIMIT 5"""
 

@@ -6,9 +6,12 @@ Importing this loads no engine: each public name is loaded when it is first used
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
+# Not from typing, which costs more to import than everything here; checkers know the name.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from mainstem import errors as errors
     from mainstem.connectors.duckdb import duckdb as duckdb
     from mainstem.connectors.files import files as files
@@ -38,7 +41,7 @@ _HOMES = {
 # Connectors of the design that nothing reads or writes yet.
 _LATER = ("kafka", "delta", "iceberg", "sql")
 
-__all__ = [  # noqa: PLE0604, RUF022  (the names come from the one table above)
+__all__ = [  # noqa: PLE0604  (the names come from the one table above)
     "__version__",
     *_HOMES,
 ]

@@ -6,7 +6,8 @@ What a block means is said by its language:
 python     run; one namespace for the whole page
 sql        a pipeline file (``CREATE …``) is checked; any other statement or expression must parse
 console    each line after ``$`` is run in a shell; what follows is its output, in which ``…`` is
-           anything; ``exit 2`` at the end is the exit code
+           anything (when nothing follows, only the exit code counts: a terminal shows progress,
+           a pipe gets JSON); ``exit 2`` at the end is the exit code, 0 otherwise
 toml json  must parse
 text csv   not run: what a reader sees, or a file
 =========  =======================================================================================
@@ -27,7 +28,6 @@ import tomllib
 from pathlib import Path
 
 from sybil import Document, Example, Region
-from sybil.evaluators.python import PythonEvaluator
 from sybil.parsers.markdown.lexers import FencedCodeBlockLexer
 
 FENCE = FencedCodeBlockLexer(language=r".*", mapping={"language": "language", "source": "source"})
@@ -69,6 +69,15 @@ def write(example: Example, name: str) -> None:
     file = example.document.folder / name
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(example.parsed, "utf-8")
+
+
+def run_python(example: Example) -> None:
+    """Run the block as a file of the page's folder: a pipeline's relative paths start there."""
+    file = example.document.folder / f"{Path(example.path).stem}_page.py"
+    # Line numbers are those of the page, for whoever reads the traceback.
+    source = "\n" * (example.line + example.parsed.line_offset) + example.parsed
+    file.write_text(source, "utf-8")
+    exec(compile(source, str(file), "exec"), example.namespace)
 
 
 def check_sql(example: Example) -> None:
@@ -134,7 +143,7 @@ def lines(text: str) -> str:
 
 
 LANGUAGES = {
-    "python": PythonEvaluator(),
+    "python": run_python,
     "sql": check_sql,
     "console": run_console,
     "toml": lambda example: tomllib.loads(example.parsed) and None,

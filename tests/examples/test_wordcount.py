@@ -25,4 +25,4 @@ def test_words_of_the_licence_are_counted(tmp_path):
     assert [(word, int(n)) for word, n in rows] == sorted(
         expected.items(), key=lambda w: (-w[1], w[0])
     )
-    assert expected["the"] > 100
+    assert expected["the"] == 100

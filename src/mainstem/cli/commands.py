@@ -24,7 +24,7 @@ def _at(module: str, function: str = "") -> str:
 COMMANDS = (
     Command("init", "Make a small project that runs, or a pipeline from a data file.", _at("init")),
     Command("check", "Check everything that can be known without reading data.", _at("check")),
-    Command("plan", "Say what a run would read, write and keep, and what has changed.", _at("plan")),
+    Command("plan", "Say what a run would read and write, and what has changed.", _at("plan")),
     Command("render", "Print the SQL of the steps: Mainstem's and the engine's.", _at("render")),
     Command("run", "Run a pipeline.", _at("run")),
     Command("status", "Show the last run, also while one goes on.", _at("status")),

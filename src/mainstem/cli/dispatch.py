@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from mainstem.cli.commands import COMMANDS, GROUPS
 from mainstem.cli.failure import report, unexpected
-from mainstem.cli.output import OutputError, flush
+from mainstem.cli.manual import asked_for, help_of, no_command
+from mainstem.cli.output import OutputError, flush, say
 from mainstem.cli.terminal import Terminal
 from mainstem.errors import MainstemError, SettingsError, Stopped
 
@@ -68,6 +69,10 @@ def _forget_stdout() -> None:
 def _call(arguments: list[str]) -> int:
     from cyclopts import CycloptsError
 
+    words = asked_for(arguments)
+    if words is not None:
+        say(help_of(words, app()))
+        return 0
     try:
         code = app()(arguments)
     except CycloptsError as error:
@@ -81,14 +86,12 @@ def app() -> App:
 
     from mainstem import __version__
 
-    settings = {
-        "help_format": "plaintext", "help_formatter": "plain", "result_action": "return_value",
-        "suppress_keyboard_interrupt": False, "exit_on_error": False, "print_error": False,
-        "default_parameter": Parameter(negative=(), show_default=False),
-    }  # fmt: skip
     top = App(
         name="mainstem", help="Data pipelines in SQL and Python that cannot silently go wrong.",
-        version=f"mainstem {__version__}", **settings,
+        version=f"mainstem {__version__}", result_action="return_value",
+        # Errors, and what Ctrl-C means, are told by us.
+        exit_on_error=False, print_error=False, suppress_keyboard_interrupt=False,
+        default_parameter=Parameter(negative_bool=(), negative_iterable=()),
     )  # fmt: skip
     groups = {name: App(name=name, help=does) for name, does in GROUPS.items()}
     for group in groups.values():
@@ -102,7 +105,11 @@ def app() -> App:
 
 def _usage(error: CycloptsError) -> SettingsError:
     """Give a wrong argument as an error of ours; the framework's words name what is meant."""
-    what = " ".join(str(error).split())
+    from cyclopts import UnknownCommandError
+
     chain = [word for word in (error.command_chain or ()) if word != "mainstem"]
-    help_of = " ".join(["mainstem", *chain, "--help"])
-    return SettingsError(what.rstrip("."), code="Usage", fix=f"see {help_of}")
+    if isinstance(error, UnknownCommandError) and error.unused_tokens:
+        return no_command(" ".join([*chain, error.unused_tokens[0]]))
+    what = " ".join(str(error).split()).rstrip(".")
+    help_words = " ".join(["mainstem", *chain, "--help"])
+    return SettingsError(what, code="Usage", fix=f"see {help_words}")

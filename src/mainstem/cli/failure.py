@@ -86,7 +86,5 @@ def _painted(text: str, finding: Finding, stream: Any) -> str:
     lines = [f"{coloured(label, BOLD, colour, stream=stream)}{sign}{what}"]
     for line in rest:
         is_fix = line.startswith("  fix: ")
-        lines.append(
-            f"  {coloured('fix:', GREEN, stream=stream)} {line[7:]}" if is_fix else line
-        )
+        lines.append(f"  {coloured('fix:', GREEN, stream=stream)} {line[7:]}" if is_fix else line)
     return "\n".join(lines)

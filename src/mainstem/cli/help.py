@@ -1,4 +1,4 @@
-"""The top-level help, printed without importing the framework of the command line."""
+"""The help of the program, printed without importing the framework of the command line."""
 
 from __future__ import annotations
 

@@ -27,9 +27,14 @@ def seconds(duration_s: float) -> str:
     """Give a span of time: ``0.34 s``, ``12.1 s``, ``3:07 min``, ``2:03:11 h``."""
     if duration_s < 10:
         return f"{duration_s:.2f} s"
-    if duration_s < 60:
-        return f"{duration_s:.1f} s"
+    return f"{duration_s:.1f} s" if duration_s < 59.95 else whole_seconds(duration_s)
+
+
+def whole_seconds(duration_s: float) -> str:
+    """Give a span of time that nobody knows exactly: ``12 s``, ``3:07 min``."""
     whole = round(duration_s)
+    if whole < 60:
+        return f"{whole} s"
     if whole < 3600:
         return f"{whole // 60}:{whole % 60:02} min"
     return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02} h"

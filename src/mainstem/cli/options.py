@@ -10,13 +10,11 @@ from cyclopts import Parameter
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
-class Common:
-    """What every command takes.
+class Speech:
+    """How much is said besides the answer.
 
     Parameters
     ----------
-    output : str
-        How the answer is written: text or json.
     quiet : bool
         Print nothing but the answer and errors.
     debug : bool
@@ -25,15 +23,9 @@ class Common:
         Log to stderr, as text or as json lines; without it only warnings are logged.
     """
 
-    output: Annotated[Literal["text", "json"] | None, Parameter(alias="-o")] = None
     quiet: Annotated[bool, Parameter(alias="-q")] = False
     debug: bool = False
     log_format: Literal["text", "json"] | None = None
-
-    @property
-    def is_json(self) -> bool:
-        """Say whether the answer is JSON."""
-        return self.output == "json"
 
     def start_log(self) -> None:
         """Send log records to stderr as asked for."""
@@ -41,6 +33,25 @@ class Common:
 
         level = "debug" if self.debug else "info" if self.log_format else "warning"
         configure(format=self.log_format or "text", level=level)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Common(Speech):
+    """What nearly every command takes.
+
+    Parameters
+    ----------
+    output : str
+        How the answer is written: text or json.
+    """
+
+    output: Annotated[Literal["text", "json"] | None, Parameter(alias="-o")] = None
+
+    @property
+    def is_json(self) -> bool:
+        """Say whether the answer is JSON."""
+        return self.output == "json"
 
 
 @Parameter(name="*")
@@ -72,4 +83,5 @@ class Chosen:
 
 
 NO_OPTIONS = Common()
+NO_SPEECH = Speech()
 NO_CHOICE = Chosen()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from mainstem.cli.values import plain
 from mainstem.errors import OutsideError
@@ -20,15 +20,15 @@ def say(text: str, *, end: str = "\n") -> None:
 
     Raises
     ------
+    BrokenPipeError
+        When the reader went away.
     OutputError
-        When it cannot be written, other than by a reader that went away.
+        When it cannot be written for another reason.
     """
     try:
         print(text, end=end)
-    except BrokenPipeError:
-        raise
     except OSError as error:
-        raise _unwritten(error) from error
+        _refuse(error)
 
 
 def say_json(value: Any) -> None:
@@ -47,19 +47,19 @@ def flush() -> None:
 
     Raises
     ------
-    OutputError
+    BrokenPipeError, OutputError
         As `say`.
     """
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
-        raise
     except OSError as error:
-        raise _unwritten(error) from error
+        _refuse(error)
 
 
-def _unwritten(error: OSError) -> OutputError:
-    return OutputError(
+def _refuse(error: OSError) -> NoReturn:
+    if isinstance(error, BrokenPipeError):
+        raise error
+    raise OutputError(
         f"the answer cannot be written: {error.strerror or error}", code="OutputFailed",
         fix="free some space, or send it elsewhere",
-    )  # fmt: skip
+    ) from error  # fmt: skip

@@ -84,7 +84,7 @@ def load(given: Path | None, chosen: Chosen) -> Pipeline:
 
 
 def resolve(given: Path | None, chosen: Chosen, **run: str) -> Resolved:
-    """Load the pipeline that is meant, apply its settings and check it; nothing is raised for it."""
+    """Load the pipeline that is meant and check it with its settings; findings are not raised."""
     from mainstem.definition.resolve import resolve as resolve_pipeline
 
     return resolve_pipeline(load(given, chosen), env=chosen.env, flags=chosen.flags(**run))

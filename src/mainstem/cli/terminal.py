@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import sys
@@ -33,9 +34,12 @@ class Terminal:
     def of(cls, arguments: list[str]) -> Terminal:
         """Read the two options that matter before parsing."""
         before = arguments[: arguments.index("--")] if "--" in arguments else arguments
-        pairs = zip(before, before[1:], strict=False)
-        is_json = any(name in ("-o", "--output") and value == "json" for name, value in pairs)
-        return cls(is_json or "--output=json" in before, "--debug" in before)
+        pairs = itertools.pairwise(before)
+        given = [value for name, value in pairs if name in ("-o", "--output")]
+        given += [word.partition("=")[2] for word in before if word.startswith("--output=")]
+        # A run that nobody watches prints lines of JSON.
+        is_unwatched_run = before[:1] == ["run"] and not given and not sys.stdout.isatty()
+        return cls(given[-1:] == ["json"] or is_unwatched_run, "--debug" in before)
 
 
 def has_colour(stream: IO[str]) -> bool:

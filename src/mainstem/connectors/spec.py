@@ -119,14 +119,18 @@ def wrong_options(
             close = nearest(name, known)
             found.append(Finding(
                 "OptionNotFound",
-                f"{binding.type} has no option {name!r} (set in {origin}; options: {listing(known)})",
+                f"{binding.type} has no option {name!r} (set in {origin}; options: "
+                f"{listing(known)})",
                 place, f"write {close}" if close else "remove it",
             ))  # fmt: skip
         else:
-            found += _wrong_value(binding.type, name, value, hints[name], origin, place)
+            found += _wrong_value(
+                binding.type, name, value, hint=hints[name], origin=origin, place=place
+            )
     for name, item in known.items():
-        required = item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
-        if required and name not in dict(binding.options):
+        defaults = (item.default, item.default_factory)
+        is_required = all(default is dataclasses.MISSING for default in defaults)
+        if is_required and name not in dict(binding.options):
             found.append(Finding(
                 "OptionMissing", f"{binding.type} needs the option {name!r}", where, f"add {name}=",
             ))  # fmt: skip
@@ -139,7 +143,7 @@ def is_secret(hint: Any) -> bool:
 
 
 def _wrong_value(
-    type_: str, name: str, value: Any, hint: Any, origin: str, place: Place
+    type_: str, name: str, value: Any, *, hint: Any, origin: str, place: Place
 ) -> list[Finding]:
     if _fits(value, hint):
         return []
@@ -147,7 +151,8 @@ def _wrong_value(
         # The value is not in the message: it is the secret itself.
         return [Finding(
             "SecretLiteral", f"option {name!r} of {type_} is a secret and was given as it is "
-            f"(set in {origin})", place, f'write {name} = {{env = "NAME"}} and set NAME before the run',
+            f"(set in {origin})", place,
+            f'write {name} = {{env = "NAME"}} and set NAME before the run',
         )]  # fmt: skip
     if isinstance(value, Secret):
         return [Finding(
@@ -183,4 +188,6 @@ def _readable(hint: Any) -> str:
         return " or ".join(_readable(arm) for arm in typing.get_args(hint) if arm is not type(None))
     if origin is tuple:
         return f"a list of {_readable(typing.get_args(hint)[0])}"
-    return {"str": "text", "int": "a whole number", "bool": "true or false"}.get(hint.__name__, hint.__name__)
+    words = {"str": "text", "int": "a whole number", "bool": "true or false"}
+    name = str(hint.__name__)
+    return words.get(name, name)

@@ -1,1 +1,1 @@
-"""The words in which people write pipelines: Python, ``.sql`` files, overrides by settings → `Plan`."""
+"""The words in which people write pipelines: Python, ``.sql`` files, settings → `Plan`."""

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mainstem.connectors.files.listing import format_of
+from mainstem.connectors.files.options import FilesSource
 from mainstem.connectors.spec import Connector, connector, connectors, read_options, wrong_options
 from mainstem.errors import Finding, Findings, MainstemError, Place, listing, nearest
 from mainstem.plan.nodes import Binding
@@ -35,7 +37,7 @@ def find(tables: Mapping[str, Options], name: str) -> Options:
     return next((opts for known, opts in tables.items() if known.lower() == name.lower()), {})
 
 
-def bound(
+def bound(  # noqa: PLR0917  (all six are what an override is about)
     section: str, name: str, binding: Binding, settings: Settings, where: Place, findings: Findings
 ) -> Binding | None:
     """Give a binding with every override applied and checked, or None when it cannot be used.
@@ -70,11 +72,11 @@ def bound(
                 places[option] = setting.where
     if not binding.type:
         return None
-    return _checked(section, name, binding, where, places, findings)
+    return _checked(section, name, binding, where=where, places=places, findings=findings)
 
 
 def _checked(
-    section: str, name: str, binding: Binding, where: Place, places: Mapping[str, Place],
+    section: str, name: str, binding: Binding, *, where: Place, places: Mapping[str, Place],
     findings: Findings,
 ) -> Binding | None:  # fmt: skip
     set_at = {option: place for option, place in places.items() if place.file}
@@ -97,6 +99,19 @@ def _checked(
     return None if wrong else binding
 
 
+def is_text(binding: Binding) -> bool:
+    """Say whether a checked source binding is to text files, by option or by name."""
+    if binding.type != "files":
+        return False
+    options = read_options(FilesSource, binding)
+    if options.format is not None:
+        return options.format == "text"
+    try:
+        return format_of(options.paths[0], member=options.member) == "text"
+    except (MainstemError, IndexError):
+        return False  # a name that says nothing; a run will ask for the format
+
+
 def options_of(section: str, row: Connector) -> type | None:
     """Give the dataclass of a connector's options in a section."""
     return row.source_options if section == "sources" else row.sink_options
@@ -117,7 +132,7 @@ def _hints(section: str, binding: Binding) -> dict[str, Any]:
 
 
 def _typed(setting: Setting, hint: Any) -> Any:
-    """Read bare text by the type of its option; what does not fit stays text and is then refused."""
+    """Read bare text by the type of its option; what does not fit stays text, to be refused."""
     if not setting.is_text or not isinstance(setting.value, str):
         return setting.value
     text: str = setting.value
@@ -167,7 +182,7 @@ def binding_rows(section: str, name: str, binding: Binding) -> list[Row]:
     options = options_of(section, row)
     if options is None:
         return rows
-    checked = read_options(options, binding)
+    checked: Any = read_options(options, binding)
     for item in dataclasses.fields(typing.cast(Any, options)):
         value = getattr(checked, item.name)
         shown = f"{value} ({value.shown()})" if isinstance(value, Secret) else value

@@ -20,6 +20,7 @@ UNITS: dict[str, timedelta] = {
     "week": timedelta(weeks=1), "w": timedelta(weeks=1),
 }  # fmt: skip
 
+_FIX = 'write it as "30 seconds", "5 minutes", "1 hour 30 minutes" or a timedelta'
 _PART = re.compile(r"\s*(\d+)(?:\.(\d{1,6}))?\s*([a-zA-Z]+)\s*,?")
 
 
@@ -38,12 +39,16 @@ def parse_duration(value: str | timedelta, name: str = "duration") -> timedelta:
     DefinitionError
         For a bare number, an unknown unit, months and years, or a negative span.
     """
-    if isinstance(value, timedelta):
-        if value < timedelta(0):
-            raise _wrong(name, value, "it is negative")
+    if isinstance(value, timedelta) and value >= timedelta(0):
         return value
-    if not isinstance(value, str):
-        raise _wrong(name, value, "a number has no unit")
+    if isinstance(value, str) and value.strip():
+        return _sum(value, name)
+    why = "it is empty" if isinstance(value, str) else "a number has no unit"
+    why = "it is negative" if isinstance(value, timedelta) else why
+    raise DefinitionError(f"{name} is {value!r}: {why}", code="DurationSyntax", fix=_FIX)
+
+
+def _sum(value: str, name: str) -> timedelta:
     total, at = timedelta(0), 0
     while at < len(value.rstrip()):
         match = _PART.match(value, at)
@@ -51,8 +56,6 @@ def parse_duration(value: str | timedelta, name: str = "duration") -> timedelta:
             raise _wrong(name, value, "it is not numbers with units")
         total += _part(match, name, value)
         at = match.end()
-    if at == 0:
-        raise _wrong(name, value, "it is empty")
     return total
 
 
@@ -76,10 +79,7 @@ def _part(match: re.Match[str], name: str, value: object) -> timedelta:
 
 
 def _wrong(name: str, value: object, why: str) -> DefinitionError:
-    return DefinitionError(
-        f"{name} is {value!r}: {why}", code="DurationSyntax",
-        fix='write it as "30 seconds", "5 minutes", "1 hour 30 minutes" or a timedelta',
-    )  # fmt: skip
+    return DefinitionError(f"{name} is {value!r}: {why}", code="DurationSyntax", fix=_FIX)
 
 
 def duration_text(value: timedelta) -> str:

@@ -29,7 +29,8 @@ def reads_of(query: t.Query) -> Reads:
 def _names(node: t.Node, hidden: frozenset[str]) -> Iterator[str]:
     if isinstance(node, t.Query):
         for cte in node.ctes:
-            # A plain WITH query does not see itself: `WITH v AS (SELECT … FROM v)` reads the outer v.
+            # A plain WITH query does not see itself: in `WITH v AS (SELECT … FROM v)` the inner v
+            # is the step.
             own = {cte.name.lower()}
             yield from _names(cte.query, hidden | own if node.is_recursive else hidden)
             hidden |= own

@@ -1,7 +1,7 @@
 """Writes inferred schemas into the user's file, for ``check --infer`` and ``init --from``.
 
-What a file's content is, an engine says; here is only where in the text it goes. The user's own text
-stays as it is, and the change can be shown before it is made.
+What a file's content is, an engine says; here is only where in the text it goes. The user's own
+text stays as it is, and the change can be shown before it is made.
 """
 
 from __future__ import annotations
@@ -106,6 +106,7 @@ def first_pipeline(name: str, source: str, path: str, schema: Schema) -> str:
         What was inferred.
     """
     declared = _python_schema(schema, "")
+    quoted = repr(path) if '"' in path or "\\" in path else f'"{path}"'
     return f'''"""A first pipeline over {path}."""
 
 import mainstem as ms
@@ -114,7 +115,7 @@ p = ms.Pipeline("{name}")
 
 p.source(
     "{source}",
-    ms.files({path!r}),
+    ms.files({quoted}),
     {declared},
 )
 
@@ -182,8 +183,9 @@ def _binding(call: ast.Call) -> ast.expr | None:
 
 
 def _has_schema(text: str, name: str) -> bool:
-    """Say whether the changed text is Python in which the source has a schema: a binding in
-    parentheses, for one, ends before they close.
+    """Say whether the changed text is Python in which the source has a schema.
+
+    A binding in parentheses, for one, ends before they close.
     """
     try:
         calls = list(_source_calls(ast.parse(text), name))

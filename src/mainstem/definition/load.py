@@ -1,9 +1,9 @@
 """Loads a pipeline from a ``.py`` or ``.sql`` file.
 
 A Python file is executed in a module of its own, with its folder on the import path while that
-happens. Mainstem's own words open nothing; a file that reads data, asks a server or looks at the clock
-while it is loaded is not stopped, and its plan is then not the same everywhere: keep such code in
-functions that nothing calls at the top level.
+happens. Mainstem's own words open nothing; a file that reads data, asks a server or looks at the
+clock while it is loaded is not stopped, and its plan is then not the same everywhere: keep such
+code in functions that nothing calls at the top level.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def load(path: str | Path, name: str = "") -> Pipeline:
     if file.suffix.lower() not in SUFFIXES:
         raise DefinitionError(
             f"{str(path)!r} is no pipeline file (they end in {listing(SUFFIXES)})",
-            code="PipelineFileMissing", fix=f"write {file.with_suffix('.py')}",
+            code="PipelineFileMissing", fix="name the file that declares the pipeline",
         )  # fmt: skip
     text = _text(file)
     if file.suffix.lower() == ".sql":
@@ -124,8 +124,9 @@ def _failed(error: BaseException, file: str) -> DefinitionError:
     if isinstance(error, SystemExit):
         said, fix = "it ends the program", 'put the call under if __name__ == "__main__":'
     return DefinitionError(
-        f"the file cannot be loaded: {said}", where=Place(file, line), code="PipelineFailed", fix=fix
-    )
+        f"the file cannot be loaded: {said}", where=Place(file, line), code="PipelineFailed",
+        fix=fix,
+    )  # fmt: skip
 
 
 def _pipelines(module: ModuleType, file: str) -> list[Pipeline]:

@@ -1,4 +1,4 @@
-"""Run parameters: declared with a type, given as text on the command line, bound and never pasted."""
+"""Run parameters: declared with a type, given as text by a command, bound and never pasted."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """`Pipeline`: the Python words in which a pipeline is written.
 
-Declaring opens no file and no connection, starts no thread and reads no clock. What is wrong is kept
-with its place, so that `Pipeline.check` can say everything at once.
+Declaring opens no file and no connection, starts no thread and reads no clock. What is wrong is
+kept with its place, so that `Pipeline.check` can say everything at once.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, NoReturn, TypeVar, overload
 from mainstem.definition.declaration import Ref, SourceDeclaration, StepDeclaration, checked_name
 from mainstem.definition.duration import parse_duration
 from mainstem.definition.parameter import declared_param
-from mainstem.definition.place import Span, caller, function_place
+from mainstem.definition.place import caller, function_place
 from mainstem.errors import (
     Finding,
     Findings,
@@ -43,8 +43,8 @@ RESERVED: dict[str, str] = {
     "for the rows that fail",
     "iterate": "iteration arrives in a later version; a recursive WITH works today",
     "map_reduce": "map/reduce in Python arrives in a later version; GROUP BY works today",
-    "function": "Python functions in SQL arrive in a later version; see docs/functions.md for those "
-    "that exist",
+    "function": "Python functions in SQL arrive in a later version; docs/functions.md has those of "
+    "today",
     "map": "Python steps arrive in a later version",
     "map_batches": "Python steps arrive in a later version",
     "process": "stateful Python steps arrive in a later version",
@@ -93,7 +93,8 @@ class Pipeline:
                 f"p.{name} is a reserved word: {RESERVED[name]}", where=caller()[0],
                 code="ReservedWord", fix="remove the call",
             )  # fmt: skip
-        raise AttributeError(_no_attribute("a pipeline", name, dir(type(self))), name=name, obj=self)
+        what = _no_attribute("a pipeline", name, dir(type(self)))
+        raise AttributeError(what, name=name, obj=self)
 
     @property
     def file(self) -> Path | None:
@@ -316,7 +317,8 @@ class Pipeline:
         UnsupportedError
             When the pipeline is right and this version cannot run it.
         """
-        return self._resolved(env, flags, environ).checked_plan()
+        plan: Plan = self._resolved(env, flags, environ).checked_plan()
+        return plan
 
     def run(self, **options: Any) -> Any:
         """Run the pipeline; see `mainstem.runtime.start.run_pipeline` for the options."""
@@ -354,6 +356,10 @@ class Pipeline:
         else:
             self.params.append(param)
 
+    def declarations(self) -> list[SourceDeclaration | StepDeclaration]:
+        """Give sources, lookups, views and tables, which share one space of names."""
+        return [*self.sources, *self.steps]
+
     def pending(self) -> list[StepDeclaration]:
         """Give the views and tables that were named and never given any SQL."""
         return list(self._pending.values())
@@ -380,8 +386,7 @@ class Pipeline:
     def _is_free(self, name: str, kind: str, where: Place) -> bool:
         if self.attempt(where, "", lambda: checked_name(name, kind, where)) is None:
             return False
-        known: list[SourceDeclaration | StepDeclaration] = [*self.sources, *self.steps]
-        for other in known:
+        for other in self.declarations():
             if other.name.lower() == name.lower():
                 self._duplicate(name, other.where, where)
                 return False
@@ -406,7 +411,7 @@ class Pipeline:
         shown = type(binding).__name__
         self.findings.add(Finding(
             "BindingMissing", f"{step!r} is bound to a {shown}, not to a connector", where,
-            f'write ms.files({binding!r})' if isinstance(binding, str) else 'write ms.files("path")',
+            f"write ms.files({binding if isinstance(binding, str) else 'path'!r})",
             step=step,
         ))  # fmt: skip
         return Binding("")
@@ -418,7 +423,9 @@ class Pipeline:
         # A schema that cannot be read is one finding; a missing one would be a second, false one.
         return self.attempt(where, step, lambda: parse_schema(given)) or Schema(())
 
-    def _reader(self, where: Place, step: str) -> Callable[[str, Duration | None], timedelta | None]:
+    def _reader(
+        self, where: Place, step: str
+    ) -> Callable[[str, Duration | None], timedelta | None]:
         def read(name: str, value: Duration | None) -> timedelta | None:
             if value is None:
                 return None

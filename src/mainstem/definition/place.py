@@ -1,7 +1,7 @@
 """Where in the user's Python file a call and its SQL text stand.
 
-A call is found from its frame; the SQL from the string literal that holds it, so that an error in the
-SQL points at file, line and column of the user's own text.
+A call is found from its frame; the SQL from the string literal that holds it, so that an error in
+the SQL points at file, line and column of the user's own text.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ class Span:
 class Located:
     """Where a text begins; `has_columns` says whether its columns are those of the file.
 
-    `is_exact` is False when the text was found nowhere (it was computed): then only the call is known.
+    `is_exact` is False when the text was found nowhere (it was computed): then only the call is
+    known.
     """
 
     place: Place
@@ -41,7 +42,7 @@ class Located:
 
 def caller() -> tuple[Place, Span]:
     """Give the place of the nearest call that stands outside of Mainstem."""
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  (the documented way to a frame)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None and str(frame.f_globals.get("__name__", "")).startswith("mainstem."):
         frame = frame.f_back
     if frame is None:
@@ -103,7 +104,7 @@ def _literals(source: str) -> Iterator[ast.Constant | ast.JoinedStr]:
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
             yield node
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node
 
 
@@ -124,12 +125,17 @@ def _body(node: ast.expr, source: str) -> tuple[str, int, int] | None:
 
 def _verbatim(text: str, node: ast.expr, source: str) -> tuple[int, int] | None:
     """Find a text in a literal without escapes, whole or stripped."""
-    if not isinstance(node, ast.Constant) or text not in node.value:
+    found = _plain_body(node, source)
+    if found is None or text not in found[0]:
         return None
-    found = _body(node, source)
-    if found is None or found[0] != node.value:
-        return None
-    return _advanced(*found, node.value.find(text))
+    return _advanced(*found, found[0].find(text))
+
+
+def _plain_body(node: ast.expr, source: str) -> tuple[str, int, int] | None:
+    """Give the body of a literal whose value is what stands between its quotes."""
+    found = _body(node, source) if isinstance(node, ast.Constant) else None
+    is_plain = found is not None and isinstance(node, ast.Constant) and node.value == found[0]
+    return found if is_plain else None
 
 
 def _advanced(body: str, line: int, column: int, at: int) -> tuple[int, int]:
@@ -155,13 +161,11 @@ def _formatted(text: str, node: ast.expr, source: str) -> tuple[int, int] | None
 
 def _by_lines(text: str, node: ast.expr, source: str) -> tuple[int, int] | None:
     """Find a text whose lines were indented otherwise, as `textwrap.dedent` does."""
-    if not isinstance(node, ast.Constant):
-        return None
-    found = _body(node, source)
-    if found is None or found[0] != node.value:
+    found = _plain_body(node, source)
+    if found is None:
         return None
     wanted = [line.strip() for line in text.splitlines()]
-    lines = [line.strip() for line in node.value.splitlines()]
+    lines = [line.strip() for line in found[0].splitlines()]
     for start in range(len(lines) - len(wanted) + 1):
         if any(wanted) and lines[start : start + len(wanted)] == wanted:
             return found[1] + start, 0

@@ -1,7 +1,7 @@
 """From declarations to a `Plan`: settings applied, every step bound in dependency order.
 
-Nothing stops at the first mistake: each source and step is taken as far as it goes, and all findings
-come together.
+Nothing stops at the first mistake: each source and step is taken as far as it goes, and all
+findings come together.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from mainstem.definition.binding import (
     binding_rows,
     bound,
     check_names,
+    is_text,
     options_of,
     run_rows,
 )
@@ -139,6 +140,7 @@ class _Work:
         self.settings = settings
         self.findings = findings
         self.sources: dict[str, Source] = {}
+        self.sinks: dict[str, Binding | None] = {}
         self.steps: dict[str, Step] = {}
         # Names that exist and could not be resolved: who reads them is not to blame.
         self.failed: set[str] = set()
@@ -155,6 +157,12 @@ class _Work:
                 self.failed.add(declaration.name)
             else:
                 self.sources[declaration.name] = source
+        for declared in self.pipeline.steps:
+            if declared.is_table:
+                self.sinks[declared.name] = bound(
+                    "sinks", declared.name, declared.sink or state(), self.settings,
+                    where=declared.where, findings=self.findings,
+                )  # fmt: skip
         self.all_steps()
         self._refs()
         self._unused()
@@ -170,8 +178,9 @@ class _Work:
 
     def source(self, declared: SourceDeclaration) -> Source | None:
         binding = bound(
-            "sources", declared.name, declared.binding, self.settings, declared.where, self.findings
-        )
+            "sources", declared.name, declared.binding, self.settings, where=declared.where,
+            findings=self.findings,
+        )  # fmt: skip
         schema = self.schema(declared, binding)
         if binding is None or schema is None:
             return None
@@ -189,7 +198,7 @@ class _Work:
     def schema(self, declared: SourceDeclaration, binding: Binding | None) -> Schema | None:
         if declared.schema is not None:
             return declared.schema if len(declared.schema) else None
-        if binding is not None and binding.as_dict().get("format") == "text":
+        if binding is not None and is_text(binding):
             return parse_schema(TEXT_SCHEMA)
         self._add(
             "SchemaMissing", f"source {declared.name!r} has no schema", declared.where,
@@ -250,7 +259,7 @@ class _Work:
             statement = self.statement(declared)
             if statement is not None:
                 texts[declared.name] = (declared, *statement)
-        known = [s.name for s in (*self.pipeline.sources, *self.pipeline.steps)]
+        known = [declared.name for declared in self.pipeline.declarations()]
         # Spelled as declared, whatever the case in the SQL.
         self.reads = {name: reads.spelled(known) for name, reads in self.reads.items()}
         for circle in circles(self.reads):
@@ -294,14 +303,9 @@ class _Work:
         return self.built(declared, text, bound_query)
 
     def built(self, declared: StepDeclaration, text: Text, query: Bound) -> Step | None:
-        sink = None
-        if declared.is_table:
-            sink = bound(
-                "sinks", declared.name, declared.sink or state(), self.settings, declared.where,
-                self.findings,
-            )  # fmt: skip
-            if sink is not None:
-                self.sink_columns(declared, sink, query.schema)
+        sink = self.sinks.get(declared.name)
+        if sink is not None:
+            self.sink_columns(declared, sink, query.schema)
         self.mode(declared)
         self.sink_schema(declared, query.schema)
         return Step(
@@ -336,7 +340,7 @@ class _Work:
                 )  # fmt: skip
 
     def sink_schema(self, declared: StepDeclaration, schema: Schema) -> None:
-        """Check that the declared columns of a sink are those of the query, narrower at the most."""
+        """Check that the declared columns of a sink are the query's, narrower at the most."""
         wanted = declared.sink_schema
         if wanted is None or not len(wanted):
             return
@@ -346,8 +350,8 @@ class _Work:
             if own is None:
                 close = nearest(field.name, schema.names)
                 self._add(
-                    "ColumnNotFound", f"{declared.name!r} declares column {field.name!r}, which its "
-                    f"query does not give (columns: {listing(schema.names)})", declared.where,
+                    "ColumnNotFound", f"{declared.name!r} declares column {field.name!r}, which "
+                    f"its query does not give (columns: {listing(schema.names)})", declared.where,
                     f"write {close}" if close else "select it", declared.name,
                 )  # fmt: skip
             elif in_expressions(field.type) != in_expressions(own.type):
@@ -383,7 +387,7 @@ class _Work:
         )  # fmt: skip
 
     def _refs(self) -> None:
-        known = [s.name for s in (*self.pipeline.sources, *self.pipeline.steps)]
+        known = [declared.name for declared in self.pipeline.declarations()]
         for ref in self.pipeline.refs:
             if str(ref.name).lower() not in {name.lower() for name in known}:
                 close = nearest(str(ref.name), known)
@@ -397,7 +401,7 @@ class _Work:
         # The reads of a step that cannot be parsed are not known: nothing can be called unused.
         if len(self.reads) < len(self.pipeline.steps):
             return
-        for declared in (*self.pipeline.sources, *self.pipeline.steps):
+        for declared in self.pipeline.declarations():
             is_kept = isinstance(declared, StepDeclaration) and declared.is_table
             if declared.name not in used and not is_kept:
                 kind = declared.kind if isinstance(declared, StepDeclaration) else "source"
@@ -414,12 +418,13 @@ class _Work:
 
 
 def refused_stream(name: str, row: Connector, where: Place) -> Finding | None:
-    """Give the finding for a source that never ends, which nothing runs yet; None for one that does."""
+    """Give the finding for a source that never ends, as nothing runs it yet; None for others."""
     if row.bounded:
         return None
     return Finding(
-        "StreamNotYet", f"source {name!r} never ends ({row.name}): streams arrive in a later version",
-        where, "bind it to files for now", step=name,
+        "StreamNotYet",
+        f"source {name!r} never ends ({row.name}): streams arrive in a later version", where,
+        "bind it to files for now", step=name,
     )  # fmt: skip
 
 

@@ -37,6 +37,7 @@ KINDS_OF_STATEMENT = ("PIPELINE", "PARAM", "SOURCE", "LOOKUP", "VIEW", "TABLE")
 SOURCE_WORDS = ("event_time", "watermark", "idle", "max_ahead")
 LOOKUP_WORDS = ("key", "refresh")
 TABLE_WORDS = ("mode",)
+DURATIONS = ("watermark", "idle", "max_ahead", "refresh")
 
 
 def read_sql_file(text: str, file: str) -> Pipeline:
@@ -54,7 +55,13 @@ def read_sql_file(text: str, file: str) -> Pipeline:
     Pipeline
         Wrong statements are findings of it, so that `Pipeline.check` says everything at once.
     """
-    return _SqlFile(Text(text, Place(file, 1, 1))).pipeline()
+    try:
+        return _SqlFile(Text(text, Place(file, 1, 1))).pipeline()
+    except MainstemError as error:
+        # A text literal or comment without an end: where the statements are cannot be known.
+        empty = Pipeline(Path(file).stem, where=Place(file, 1))
+        empty.findings.add(error.finding)
+        return empty
 
 
 class _SqlFile(Cursor):
@@ -120,7 +127,7 @@ class _SqlFile(Cursor):
             )
 
     def _param(self, first: Token) -> None:
-        where = self._line(first)
+        where = self._line(self.token)
         name = self.identifier("a parameter's name")
         type_ = self._until("DEFAULT")
         default = None
@@ -130,7 +137,10 @@ class _SqlFile(Cursor):
             if isinstance(default, float):
                 # As it is written: a decimal of 38 digits does not fit into a float.
                 default = self.text.text[start : self.tokens[self.at - 1].end].replace("_", "")
-        self.into.add_param(declared_param(name, type_, default, where))
+        try:
+            self.into.add_param(declared_param(name, type_, default, where))
+        except DefinitionError as error:
+            self.into.findings.add(dataclasses.replace(error.finding, where=where))
 
     def _source(self, first: Token) -> None:
         is_lookup = self.tokens[self.at - 1].upper == "LOOKUP"
@@ -141,14 +151,11 @@ class _SqlFile(Cursor):
         binding = self._connector("sources")
         words = self._words(LOOKUP_WORDS if is_lookup else SOURCE_WORDS)
         key = words.get("key", ())
-        spans: dict[str, timedelta | None] = {
-            word: self._duration(word, words.get(word)) for word in (*SOURCE_WORDS[1:], "refresh")
-        }
         self.into.add_source(SourceDeclaration(
             name, binding, schema, self._line(name_token), self._span(first),
-            str(words.get("event_time", "")), spans["watermark"], spans["idle"],
-            spans["max_ahead"], is_lookup, (key,) if isinstance(key, str) else tuple(key),
-            spans["refresh"],
+            str(words.get("event_time", "")), words.get("watermark"), words.get("idle"),
+            words.get("max_ahead"), is_lookup, (key,) if isinstance(key, str) else tuple(key),
+            words.get("refresh"),
         ))  # fmt: skip
 
     def _step(self, first: Token) -> None:
@@ -185,19 +192,14 @@ class _SqlFile(Cursor):
             start = self.token
             text = self._until(",", ")")
             try:
-                fields += parse_schema(text).fields
+                # With those before it, so that a name that stands twice is found at the second.
+                parse_schema(text)
+                fields = list(parse_schema(", ".join([*map(str, fields), text])).fields)
             except DefinitionError as error:
-                raise self.text.error(
-                    error.finding.code, error.finding.what, start.at, error.finding.fix
-                ) from None
+                raise self._moved(error, start.at) from None
             if self.accept(")"):
-                break
+                return Schema(tuple(fields))
             self.expect(",")
-        try:
-            return parse_schema(", ".join(str(field) for field in fields))
-        except DefinitionError as error:
-            finding = error.finding
-            raise self.wrong(finding.what, fix=finding.fix, at=self.tokens[self.at - 1].at) from None
 
     def _until(self, *ends: str) -> str:
         """Give the text up to a word or sign outside of parentheses; without comments."""
@@ -257,7 +259,9 @@ class _SqlFile(Cursor):
                 )
             if not self.accept("=>"):
                 self.expect("=")
-            found[word] = self._value()
+            at = self.token.at
+            value = self._value()
+            found[word] = self._duration(word, value, at) if word in DURATIONS else value
             if not self.accept(","):
                 break
         self.expect(")")
@@ -290,7 +294,7 @@ class _SqlFile(Cursor):
         return sign * (int(text) if text.isdigit() else float(text))
 
     def _list(self, end: str) -> list[Any]:
-        items = []
+        items: list[Any] = []
         while not self.peek(end):
             if items:
                 self.expect(",")
@@ -314,16 +318,15 @@ class _SqlFile(Cursor):
         self.expect(")")
         return Secret(**{kind: value})
 
-    def _duration(self, word: str, value: Any) -> timedelta | None:
-        if value is None:
-            return None
+    def _duration(self, word: str, value: Any, at: int) -> timedelta:
         try:
             return parse_duration(value, word)
         except DefinitionError as error:
-            finding = error.finding
-            raise self.text.error(
-                finding.code, finding.what, self.tokens[self.at - 1].at, finding.fix
-            ) from None
+            raise self._moved(error, at) from None
+
+    def _moved(self, error: MainstemError, at: int) -> DefinitionError:
+        """Give an error of a part the place of that part."""
+        return self.text.error(error.finding.code, error.finding.what, at, error.finding.fix)
 
     def _line(self, token: Token) -> Place:
         return self.text.locate(token.at)

@@ -29,8 +29,8 @@ class Window:
 
         Examples
         --------
-        >>> tumble("ts", size="1 minute").over("views")
-        'TUMBLE("views", "ts", INTERVAL \\'1 minute\\')'
+        >>> print(tumble("ts", size="1 minute").over("views"))
+        TUMBLE("views", "ts", INTERVAL '1 minute')
         """
         name = getattr(table, "name", table)
         spans = "".join(f", INTERVAL '{duration_text(span)}'" for span in self._spans())
@@ -165,7 +165,7 @@ def cumulate(ts: str, *, size: str | timedelta, step: str | timedelta) -> Cumula
 
 
 def _column(ts: str) -> str:
-    if not isinstance(ts, str) or not ts.strip():
+    if not str(ts).strip():
         raise DefinitionError(
             f"a window needs the name of its time column, not {ts!r}", code="WindowSyntax",
             fix='write it first: ms.tumble("ts", size="1 minute")',

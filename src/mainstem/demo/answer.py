@@ -51,10 +51,14 @@ def by_rain(rows: Sequence[Mapping[str, Any]]) -> Bars:
         ("day", "rides a day", "days"),
         tuple(
             (f"{WEEK[row['is_weekend']]}, {SKY[row['is_rainy']]}", row["a_day"],
-             f"{row['days']} days")
+             _days(row["days"]))
             for row in ordered
         ),
     )  # fmt: skip
+
+
+def _days(n: int) -> str:
+    return f"{n} day" if n == 1 else f"{n} days"
 
 
 def by_hour(rows: Sequence[Mapping[str, Any]]) -> Heat:

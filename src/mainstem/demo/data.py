@@ -27,7 +27,7 @@ STATIONS = {
 # Rides by local hour, of 100, on working days and at weekends.
 WORKING = (0, 0, 0, 0, 0, 1, 3, 9, 12, 6, 4, 4, 5, 5, 4, 5, 7, 12, 10, 6, 3, 2, 1, 1)
 WEEKEND = (1, 1, 0, 0, 0, 0, 1, 2, 3, 5, 8, 9, 9, 9, 9, 9, 8, 7, 6, 5, 3, 2, 2, 1)
-RAINY = frozenset({2, 3, 9, 15, 16, 22})
+RAINY = frozenset({2, 3, 9, 13, 16, 22})
 
 
 def rides(rng: random.Random) -> Iterator[dict[str, object]]:

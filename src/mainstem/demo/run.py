@@ -58,13 +58,15 @@ def run_demo(folder: Path) -> Demo:
 
 def kept_tables(pipeline: Pipeline) -> Mapping[str, Sequence[Mapping[str, Any]]]:
     """Give the tables of the last run that have no sink, each as a list of rows."""
-    names = [table.name for table in pipeline.plan().tables]
-    with pipeline.connect() as db:
-        kept = {name for (name,) in db.execute("SHOW TABLES").fetchall()}
-        return {name: _rows(db, name) for name in names if name in kept}
+    from mainstem.runtime.query import query
+    from mainstem.runtime.start import base_of
+    from mainstem.runtime.state import state_dir
 
-
-def _rows(db: Any, name: str) -> list[dict[str, Any]]:
-    answer = db.execute(f'SELECT * FROM "{name}"')
-    columns = [column[0] for column in answer.description]
-    return [dict(zip(columns, row, strict=True)) for row in answer.fetchall()]
+    found: dict[str, list[dict[str, Any]]] = {}
+    for table in pipeline.plan().tables:
+        if table.sink is not None and table.sink.type == "state":
+            # Not `connect()`: DuckDB's own client gives instants only where pytz is installed.
+            sql = f'SELECT * FROM "{table.name}"'
+            answer = query(state_dir(base_of(pipeline), pipeline.name), sql)
+            found[table.name] = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+    return found

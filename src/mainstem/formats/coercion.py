@@ -81,7 +81,9 @@ def coerce_json(value: Json, type_: Type) -> Any:
     if type_.kind == "string":
         return value.raw
     numeric = type_.kind in ("bigint", "integer", "smallint", "decimal", "double")
-    if (value.kind == "number" and numeric) or (value.kind in ("true", "false") and type_.kind == "boolean"):
+    if (value.kind == "number" and numeric) or (
+        value.kind in ("true", "false") and type_.kind == "boolean"
+    ):
         return coerce_text(value.raw, type_)
     raise Misfit(f"JSON {value.kind} where {type_} is declared", value=value.raw)
 
@@ -119,7 +121,9 @@ def _decimal(text: str, type_: Type) -> Decimal:
     # 12.50 and 1250e-2 are 12.5: only the digits that change the value have to fit.
     exponent = int(exponent) + len(digits) - len(significant)
     if -exponent > type_.scale:
-        raise Misfit(f"more than {type_.scale} digits after the point, {type_} is declared", value=text)
+        raise Misfit(
+            f"more than {type_.scale} digits after the point, {type_} is declared", value=text
+        )
     if len(significant) + exponent > type_.precision - type_.scale:
         raise Misfit(f"out of range of {type_}", value=text)
     return value.quantize(Decimal(1).scaleb(-type_.scale), context=_DECIMAL38)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import importlib
 import io
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -46,17 +48,17 @@ def open_binary(path: str, compression: str, member: str | None = None) -> Binar
             stream = _open_member(path, member)
         return io.BufferedReader(Guarded(stream, path), buffer_size=1 << 20)
     except OSError as error:
-        raise OutsideError(f"cannot read {path}: {error.strerror or error}", code="FileNotRead") from error
+        raise OutsideError(
+            f"cannot read {path}: {error.strerror or error}", code="FileNotRead"
+        ) from error
     except zipfile.BadZipFile as error:
         raise DataError(f"{path} is not a zip archive: {error}", code="FileDamaged") from error
 
 
 def _zstd() -> Any:
-    try:
-        from compression import zstd  # in the standard library from Python 3.14
-    except ImportError:
-        from backports import zstd
-    return zstd
+    # In the standard library from Python 3.14.
+    name = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
+    return importlib.import_module(name)
 
 
 def _open_member(path: str, member: str | None) -> BinaryIO:

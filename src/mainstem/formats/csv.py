@@ -6,7 +6,8 @@ The rules, decided here and followed by every reader:
   quote (two stand for one), and only spaces may follow before the delimiter. Elsewhere a quote is a
   letter. (One space, because that is where DuckDB's reader draws the line; measured.)
 * An empty unquoted field is NULL, and so is one of the ``null=`` texts; a quoted field never is.
-* A line with more or fewer fields than columns is a bad row.
+* A line with more or fewer fields than columns is a bad row; but one delimiter after the last column
+  is ignored, as in ``1|2|`` (dbgen writes that, and DuckDB's strict reader lets it pass; measured).
 * An empty line is skipped, unless the file has one column: there it is a NULL.
 * A quoted field ends on its line: an open quote is a bad row, of that line only. With ``multiline`` it
   may go on; an open quote at the end of the file makes its first line a bad row, and reading goes on
@@ -90,9 +91,7 @@ class _Fields:
         while text[at : at + 1] == " " and self.format.delimiter != " ":
             at += 1
         if at < len(text) and text[at] != self.format.delimiter:
-            raise Misfit(
-                f"{text[at]!r} stands after the closing quote of a field", value=text[:80]
-            )
+            raise Misfit(f"{text[at]!r} stands after the closing quote of a field", value=text[:80])
         return at
 
 
@@ -189,9 +188,14 @@ def read_csv(
         try:
             if record.misfit is not None:
                 raise record.misfit
-            yield _row(line, record.fields or [], schema, names)
+            fields = record.fields or []
+            if len(fields) == len(names) + 1 and line.raw.endswith(format.delimiter.encode()):
+                fields.pop()
+            yield _row(line, fields, schema, names)
         except Misfit as misfit:
-            yield BadRow(line.number, line.offset, line.raw, misfit.reason, misfit.column, misfit.value)
+            yield BadRow(
+                line.number, line.offset, line.raw, misfit.reason, misfit.column, misfit.value
+            )
 
 
 def _row(line: Line, fields: list[str | None], schema: Schema, names: tuple[str, ...]) -> Row:

@@ -34,7 +34,9 @@ class Line:
         try:
             return self.raw.decode()
         except UnicodeDecodeError as error:
-            raise Misfit(f"not UTF-8: {error.reason} at byte {error.start + 1} of the line") from None
+            raise Misfit(
+                f"not UTF-8: {error.reason} at byte {error.start + 1} of the line"
+            ) from None
 
 
 def read_lines(stream: BinaryIO) -> Iterator[Line]:

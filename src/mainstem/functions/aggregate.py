@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 
-from mainstem.functions.spec import Fails, Function, overload, rows
+from mainstem.functions.spec import Example, Fails, Function, overload, rows
 from mainstem.plan.types import BIGINT, MAX_PRECISION, Type, decimal, list_of, map_of
 
 _SKIPS = "NULLs are skipped; without any other value it is NULL"
@@ -19,17 +19,17 @@ def _sum_type(types: Sequence[Type]) -> Type:
     return decimal(MAX_PRECISION, types[0].scale)
 
 
-def _flags(name: str, doc: str, *examples: object, aliases: tuple[str, ...] = ()) -> Function:
+def _flags(name: str, doc: str, *examples: Example, aliases: tuple[str, ...] = ()) -> Function:
     return Function(
         name, doc, (overload("boolean", gives="boolean"),), kind="aggregate", family="aggregate", null=_SKIPS,
-        aliases=aliases, spelling={"*": name + "({distinct}{0}){over}"}, rules=("V4",), examples=tuple(examples),  # type: ignore[arg-type]
+        aliases=aliases, spelling={"*": name + "({distinct}{0}){over}"}, rules=("V4",), examples=examples,
     )  # fmt: skip
 
 
-def _bits(name: str, duckdb: str, doc: str, *examples: object) -> Function:
+def _bits(name: str, duckdb: str, doc: str, *examples: Example) -> Function:
     return Function(
         name, doc, (overload("bigint", gives="bigint"),), kind="aggregate", family="aggregate", null=_SKIPS,
-        spelling={"duckdb": duckdb + "({distinct}{0}){over}"}, rules=("V1",), examples=tuple(examples),  # type: ignore[arg-type]
+        spelling={"duckdb": duckdb + "({distinct}{0}){over}"}, rules=("V1",), examples=examples,
     )  # fmt: skip
 
 
@@ -133,11 +133,11 @@ def _map_type(types: Sequence[Type]) -> Type:
     return map_of(types[0], types[1])
 
 
-def _extreme(name: str, alias: str, doc: str, duckdb: str, *examples: object) -> Function:
+def _extreme(name: str, alias: str, doc: str, duckdb: str, *examples: Example) -> Function:
     return Function(
         name, doc, (overload("T", "K", gives="T"),), kind="aggregate", family="aggregate",
         null="rows with a NULL key are skipped, a NULL value is one like others; of no row it is NULL", aliases=(alias,),
-        spelling={"duckdb": duckdb}, rules=("V4", "V6"), examples=tuple(examples),  # type: ignore[arg-type]
+        spelling={"duckdb": duckdb}, rules=("V4", "V6"), examples=examples,
     )  # fmt: skip
 
 
@@ -173,7 +173,7 @@ COLLECTING = (
     _extreme(
         "arg_max", "max_by", "The value of the row with the largest key (the second argument); of rows with that key the largest value, NULL only "
         "when there is no other. So `arg_max(x, ts)` is the last x in time.",
-        "(max(CASE WHEN {1} IS NOT NULL THEN struct_pack(k := {1}, has := {0} IS NOT NULL, v := {0}) END){over}).v",
+        "(max({distinct}CASE WHEN {1} IS NOT NULL THEN struct_pack(k := {1}, has := {0} IS NOT NULL, v := {0}) END){over}).v",
         rows("arg_max(a, b)", ("x", 1), ("y", 3), ("z", 2), gives="y"), rows("arg_max(a, b)", ("x", 1), (None, 3), gives=None),
         rows("arg_max(a, b)", ("x", 1), ("y", None), gives="x"), rows("arg_max(a, b)", ("x", 3), ("y", 3), (None, 3), gives="y"),
         rows("arg_max(a, b)", gives=None, types="string; bigint"), rows("arg_max(a, b)", ("x", None), gives=None, types="string; bigint"),
@@ -182,7 +182,7 @@ COLLECTING = (
     _extreme(
         "arg_min", "min_by", "The value of the row with the smallest key (the second argument); of rows with that key the smallest value, NULL only "
         "when there is no other. So `arg_min(x, ts)` is the first x in time.",
-        "(min(CASE WHEN {1} IS NOT NULL THEN struct_pack(k := {1}, hasnot := {0} IS NULL, v := {0}) END){over}).v",
+        "(min({distinct}CASE WHEN {1} IS NOT NULL THEN struct_pack(k := {1}, hasnot := {0} IS NULL, v := {0}) END){over}).v",
         rows("arg_min(a, b)", ("x", 2), ("y", 1), ("z", 3), gives="y"), rows("arg_min(a, b)", (None, 1), ("y", 3), gives=None),
         rows("arg_min(a, b)", ("x", None), ("y", 5), gives="y"), rows("arg_min(a, b)", (None, 1), ("y", 1), ("x", 1), gives="x"),
         rows("arg_min(a, b)", gives=None, types="string; date"), rows("arg_min(a, b)", ("x", None), gives=None, types="string; date"),

@@ -59,7 +59,11 @@ def parse_problem(pattern: str) -> str:
     if wrong:
         return wrong
     fields = [field.replace("-", "") for field in _FIELD.findall(pattern)]
-    for group, what in ((("%Y", "%y"), "a year, %Y"), (("%m", "%b", "%B"), "a month, %m"), (("%d",), "a day, %d")):
+    for group, what in (
+        (("%Y", "%y"), "a year, %Y"),
+        (("%m", "%b", "%B"), "a month, %m"),
+        (("%d",), "a day, %d"),
+    ):
         if not any(field in group for field in fields):
             # Without it an engine would fill in a year 1900 or a first of January of its own.
             return f"the pattern {pattern!r} has not {what}"

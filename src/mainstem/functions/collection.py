@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from mainstem.errors import DefinitionError
 from mainstem.functions.spec import Fails, Function, Sql, ex, overload
 from mainstem.plan.types import MAX_PRECISION, NULL, Type, decimal, list_of
 
@@ -53,12 +52,88 @@ MAKING = (
 )  # fmt: skip
 
 
+MAKING = (
+    Function(
+        "list_value", "A list of the values, also written `[a, b]`.",
+        (overload(gives=lambda _: list_of(NULL)), overload("T...", gives="T[]")),
+        family="collection", null="NULL is an element like others", rules=("V6",), spelling={"duckdb": "[{args}]"},
+        examples=(ex(1, 2, gives=[1, 2]), ex("a", None, gives=["a", None], types="string; string"),
+                  ex(gives=[]), ex([1], [2, 3], gives=[[1], [2, 3]])),
+    ),
+    Function(
+        "range", "Whole numbers from the first, or 0, up to the last without it, by a step of 1 or as given. Where the "
+        "step does not lead there the list is empty.",
+        (overload("bigint", gives="bigint[]"), overload("bigint", "bigint", gives="bigint[]"),
+         overload("bigint", "bigint", "bigint", gives="bigint[]")),
+        family="collection", fails="the list is too long for memory", rules=("V1",),
+        examples=(ex(3, gives=[0, 1, 2]), ex(1, 4, gives=[1, 2, 3]), ex(4, 1, gives=[]), ex(10, 0, -5, gives=[10, 5]),
+                  ex(1, 9, 0, gives=[]), ex(1, None, gives=None, types="bigint; bigint")),
+    ),
+    Function(
+        "generate_series", "From the first to the last, the last included, by a step: whole numbers (1 where no step is "
+        "given), dates or instants.",
+        (
+            overload("bigint", "bigint", gives="bigint[]"),
+            overload("bigint", "bigint", "bigint", gives="bigint[]"),
+            overload("date", "date", "interval", gives="date[]", duckdb="CAST(generate_series({args}) AS DATE[])"),
+            overload("timestamp", "timestamp", "interval", gives="timestamp[]"),
+        ),
+        family="collection", fails="the list is too long for memory", aliases=("sequence",), rules=("V1", "V7"),
+        spelling={"duckdb": "generate_series({args})"},
+        examples=(
+            ex(1, 3, gives=[1, 2, 3]), ex(3, 1, gives=[]), ex(0, 10, 4, gives=[0, 4, 8]), ex(3, 1, -1, gives=[3, 2, 1]),
+            ex(date(2024, 2, 28), date(2024, 3, 1), Sql("INTERVAL '1 day'"),
+               gives=[date(2024, 2, 28), date(2024, 2, 29), date(2024, 3, 1)]),
+            ex(datetime(1969, 12, 31, 23, tzinfo=UTC), datetime(1970, 1, 1, 0, 30, tzinfo=UTC), Sql("INTERVAL '1 hour'"),
+               gives=[datetime(1969, 12, 31, 23, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC)]),
+            ex(None, 3, gives=None, types="bigint; bigint"),
+        ),
+    ),
+)  # fmt: skip
+
+
 def _sum_type(types: Sequence[Type]) -> Type:
-    item = types[0].items[0] if types[0].items else NULL
-    if item.kind not in ("decimal", "null"):
-        raise DefinitionError(f"list_sum takes a list of numbers, not {types[0]}", code="TypeMismatch",
-                              fix="CAST the elements to a number")  # fmt: skip
-    return decimal(MAX_PRECISION, item.scale)
+    return decimal(MAX_PRECISION, types[0].items[0].scale)
+
+
+MAKING = (
+    Function(
+        "list_value", "A list of the values, also written `[a, b]`.",
+        (overload(gives=lambda _: list_of(NULL)), overload("T...", gives="T[]")),
+        family="collection", null="NULL is an element like others", rules=("V6",), spelling={"duckdb": "[{args}]"},
+        examples=(ex(1, 2, gives=[1, 2]), ex("a", None, gives=["a", None], types="string; string"),
+                  ex(gives=[]), ex([1], [2, 3], gives=[[1], [2, 3]])),
+    ),
+    Function(
+        "range", "Whole numbers from the first, or 0, up to the last without it, by a step of 1 or as given. Where the "
+        "step does not lead there the list is empty.",
+        (overload("bigint", gives="bigint[]"), overload("bigint", "bigint", gives="bigint[]"),
+         overload("bigint", "bigint", "bigint", gives="bigint[]")),
+        family="collection", fails="the list is too long for memory", rules=("V1",),
+        examples=(ex(3, gives=[0, 1, 2]), ex(1, 4, gives=[1, 2, 3]), ex(4, 1, gives=[]), ex(10, 0, -5, gives=[10, 5]),
+                  ex(1, 9, 0, gives=[]), ex(1, None, gives=None, types="bigint; bigint")),
+    ),
+    Function(
+        "generate_series", "From the first to the last, the last included, by a step: whole numbers (1 where no step is "
+        "given), dates or instants.",
+        (
+            overload("bigint", "bigint", gives="bigint[]"),
+            overload("bigint", "bigint", "bigint", gives="bigint[]"),
+            overload("date", "date", "interval", gives="date[]", duckdb="CAST(generate_series({args}) AS DATE[])"),
+            overload("timestamp", "timestamp", "interval", gives="timestamp[]"),
+        ),
+        family="collection", fails="the list is too long for memory", aliases=("sequence",), rules=("V1", "V7"),
+        spelling={"duckdb": "generate_series({args})"},
+        examples=(
+            ex(1, 3, gives=[1, 2, 3]), ex(3, 1, gives=[]), ex(0, 10, 4, gives=[0, 4, 8]), ex(3, 1, -1, gives=[3, 2, 1]),
+            ex(date(2024, 2, 28), date(2024, 3, 1), Sql("INTERVAL '1 day'"),
+               gives=[date(2024, 2, 28), date(2024, 2, 29), date(2024, 3, 1)]),
+            ex(datetime(1969, 12, 31, 23, tzinfo=UTC), datetime(1970, 1, 1, 0, 30, tzinfo=UTC), Sql("INTERVAL '1 hour'"),
+               gives=[datetime(1969, 12, 31, 23, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC)]),
+            ex(None, 3, gives=None, types="bigint; bigint"),
+        ),
+    ),
+)  # fmt: skip
 
 
 READING = (
@@ -108,7 +183,7 @@ READING = (
         "list_sum", "The sum of the elements; DECIMAL gives DECIMAL(38, s).",
         (overload("bigint[]", gives="bigint", duckdb="CAST(list_sum({0}) AS BIGINT)"),
          overload("double[]", gives="double", duckdb="list_sum({0})"),
-         overload("T[]", gives=_sum_type, duckdb="list_sum({0})")),
+         overload("decimal[]", gives=_sum_type, duckdb="list_sum({0})")),
         family="collection", null=_NONE_IN + "; without any it is NULL", fails="the sum does not fit its type",
         rules=("V1", "V5"),
         examples=(ex([3, None, 1], gives=4, types="bigint[]"), ex([], gives=None, types="bigint[]"),
@@ -182,7 +257,7 @@ CHANGING = (
          overload("T[]", "'asc'", gives="T[]", duckdb="list_sort({0}, 'ASC', 'NULLS LAST')"),
          overload("T[]", "'desc'", gives="T[]", duckdb="list_sort({0}, 'DESC', 'NULLS LAST')")),
         family="collection", null="a NULL list gives NULL; NULL elements come last", aliases=("array_sort",), rules=("V4", "V6"),
-        examples=(ex([2, None, 1], gives=[1, 2, None], types="bigint[]"), ex([2, None, 1], "desc", gives=[2, 1, None], types="bigint[]"),
+        examples=(ex([2, None, 1], gives=[1, 2, None], types="bigint[]"), ex([2, None, 1], "desc", gives=[2, 1, None], types="bigint[]; string"),
                   ex(["b", "B", "é", "a"], gives=["B", "a", "b", "é"]), ex([], gives=[], types="bigint[]"), _NO_LIST),
     ),
     Function(

@@ -14,7 +14,14 @@ _NULL = ex(None, gives=None, types="double")
 _DEFINED = "nullif({0}, CAST('nan' AS DOUBLE))"
 
 
-def _curve(name: str, doc: str, call: str, *examples: Example, null: str = "", aliases: tuple[str, ...] = ()) -> Function:
+def _curve(
+    name: str,
+    doc: str,
+    call: str,
+    *examples: Example,
+    null: str = "",
+    aliases: tuple[str, ...] = (),
+) -> Function:
     return Function(
         name, doc, (overload("double", gives="double"),), family="number", aliases=aliases,
         null=null or "NULL and NaN give NULL", spelling={"duckdb": _DEFINED.format(call)},

@@ -118,18 +118,18 @@ ROUNDING = (
     ),
 )  # fmt: skip
 
-# Adding 0.0 turns -0.0 into 0.0, so that nothing is printed as -0.00.
+# DuckDB writes a DECIMAL(1,1) as .5, so the part before the point is written on its own. The list binds `v`, so that the
+# argument is computed once. Adding 0.0 turns -0.0 into 0.0, so that nothing is printed as -0.00.
 _PLAIN_DECIMAL = (
     "list_transform([round({0}, CAST({1} AS INTEGER))], lambda v: CASE WHEN v < 0 THEN '-' ELSE '' END "
-    "|| split_part(CAST(abs(v) AS VARCHAR), '.', 1) || CASE WHEN {1} > 0 THEN "
+    "|| CAST(trunc(abs(v)) AS VARCHAR) || CASE WHEN {1} > 0 THEN "
     "'.' || rpad(split_part(CAST(abs(v) AS VARCHAR), '.', 2), CAST({1} AS INTEGER), '0') ELSE '' END)[1]"
 )
 _PLAIN_DOUBLE = (
     "list_transform([round({0}, CAST({1} AS INTEGER)) + 0.0], lambda v: CASE WHEN isfinite(v) THEN "
     "format('{{:.' || CAST({1} AS VARCHAR) || 'f}}', v) END)[1]"
 )
-# The parts of a DECIMAL as text, exact to 38 digits: a way over DOUBLE would lose digits behind the fifteenth.
-# The list binds `v`, so that the argument is computed once.
+# By parts, not over DOUBLE, which would lose digits behind the fifteenth.
 _DECIMAL_TEXT = (
     "list_transform([round({0}, CAST({1} AS INTEGER))], lambda v: CASE WHEN v < 0 THEN '-' ELSE '' END "
     "|| format('{{:,}}', CAST(trunc(abs(v)) AS HUGEINT)) || CASE WHEN {1} > 0 THEN "

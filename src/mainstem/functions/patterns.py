@@ -47,12 +47,19 @@ def regex_problem(pattern: Any) -> str:
         if problem:
             return f"{problem} in the pattern {pattern!r}"
         before, at = kind, token.end()
-    return f"a group stays open in the pattern {pattern!r}; write \\( for the character" if depth else ""
+    return (
+        f"a group stays open in the pattern {pattern!r}; write \\( for the character"
+        if depth
+        else ""
+    )
 
 
 def _outside(pattern: str, at: int) -> str:
     part = pattern[at : at + 3]
-    fix = {"{": "write \\{ for the character", "[": "write \\[ inside of a set, and no set inside of another"}
+    fix = {
+        "{": "write \\{ for the character",
+        "[": "write \\[ inside of a set, and no set inside of another",
+    }
     hint = fix.get(part[0], "see the subset in docs/functions.md")
     return f"{part!r} is outside of the subset that all engines share, in the pattern {pattern!r}; {hint}"
 
@@ -82,10 +89,12 @@ def path_problem(path: Any) -> str:
     if path.startswith("$"):
         if _PATH.fullmatch(path):
             return ""
-        return f"{path!r} is not a path; write $.name, $.\"any name\", $[0] or $[-1], one behind another"
+        return (
+            f'{path!r} is not a path; write $.name, $."any name", $[0] or $[-1], one behind another'
+        )
     if not path or path[0] in "/*" or "\\" in path:
         # DuckDB reads /a as a JSON pointer and * as all keys.
-        return f"{path!r} cannot be a key here" + (f"; write $.\"{path}\"" if path[:1] == "/" else "")
+        return f"{path!r} cannot be a key here" + (f'; write $."{path}"' if path[:1] == "/" else "")
     return ""
 
 

@@ -88,10 +88,11 @@ ADDRESSES = (
     Function(
         "parse_url", "One part of an address: 'protocol', 'host', 'port', 'path', 'query' or 'ref'; NULL when it is absent or empty. "
         "An address without `://` has path, query and ref only. Nothing is decoded.",
-        tuple(
-            overload(_S, f"'{part}'", gives=_S, duckdb="nullif(regexp_extract({0}, '" + pattern + "', 1), '')")
-            for part, pattern in _PARTS.items()
-        ),
+        # The CASE is over a literal, so one arm is left when a plan is made.
+        (overload(_S, " ".join(f"'{part}'" for part in _PARTS), gives=_S,
+                  duckdb="CASE lower({1}) " + " ".join(
+                      f"WHEN '{part}' THEN nullif(regexp_extract({{0}}, '{pattern}', 1), '')" for part, pattern in _PARTS.items()
+                  ) + " END"),),
         family="text", null="NULL, or a part that is absent or empty, gives NULL",
         examples=(ex("https://me@ex.org:8080/a/b?q=1#top", "host", gives="ex.org"),
                   ex("https://me@ex.org:8080/a/b?q=1#top", "port", gives="8080"),

@@ -154,6 +154,11 @@ class Function:
     is_deterministic: bool = True
     examples: tuple[Example, ...] = ()
 
+    def allows(self, overload: int, word: str) -> bool:
+        """Say whether each spelling of an overload has the placeholder ``distinct``, ``order`` or ``nulls``."""
+        texts = (self.overloads[overload].spelling or self.spelling).values()
+        return all("{" + word + "}" in text for text in texts) if texts else word != "nulls"
+
     def template(self, overload: int, engine: str) -> str:
         """Give the spelling of an overload on an engine."""
         row = self.overloads[overload].spelling
@@ -166,7 +171,9 @@ class Function:
         return self.name + "({distinct}{args}{order}){over}"
 
 
-def overload(*takes: str, gives: str | Callable[[Sequence[Type]], Type], **spelling: str) -> Overload:
+def overload(
+    *takes: str, gives: str | Callable[[Sequence[Type]], Type], **spelling: str
+) -> Overload:
     """Write a signature: ``overload("string", "bigint", gives="string", duckdb="left({0}, {1})")``."""
     return Overload(takes, gives, spelling)
 

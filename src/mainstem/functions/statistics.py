@@ -21,7 +21,7 @@ def _spread(name: str, doc: str, *examples: Example, aliases: tuple[str, ...] = 
 
 
 def _paired(name: str, doc: str, *examples: Example, can_divide_by_zero: bool = False) -> Function:
-    call = name + "({0}, {1}){over}"
+    call = name + "({distinct}{0}, {1}){over}"
     return Function(
         name, doc, (overload("double", "double", gives="double"),), kind="aggregate", family="aggregate", null=_PAIRS,
         spelling={"duckdb": f"nullif({call}, {_NOT_A_NUMBER})" if can_divide_by_zero else call}, rules=("V2", "V5"),
@@ -130,7 +130,7 @@ PAIRED = (
     ),
     _paired(
         "regr_r2", "How much of y (first) the least-squares line over x (second) explains, 0 to 1; 1 where y does not vary, NULL where x does not.",
-        rows("regr_r2(a, b)", (3, 1), (5, 2), (7, 3), gives=1.0), rows("regr_r2(a, b)", (4, 1), (4, 2), gives=1.0),
+        rows("regr_r2(a, b)", (3, 1), (5, 2), (7, 3), (None, 9), gives=1.0), rows("regr_r2(a, b)", (4, 1), (4, 2), gives=1.0),
         # x deviates by -1, 0, 1 and y by -1, 1, 0: sxy = 1, sxx = syy = 2
         rows("regr_r2(a, b)", (0, 1), (2, 2), (1, 3), gives=0.25), rows("regr_r2(a, b)", (3, 1), (5, 1), gives=None), _no_pairs("regr_r2"),
         can_divide_by_zero=True,

@@ -33,9 +33,10 @@ CASES = (
 
 SIZES = (
     Function(
-        "length", "The number of code points: an emoji is 1, a letter with a separate accent is 2.",
-        (overload(_S, gives="bigint"),), family="text", aliases=("char_length", "character_length"), rules=("V6",),
-        examples=(ex("abc", gives=3), ex("a😀é", gives=3), ex("e\u0301", gives=2), ex("", gives=0),
+        "length", "The number of code points: an emoji is 1, a letter with a separate accent is 2. Of a list, the number of elements.",
+        (overload(_S, gives="bigint"), overload("T[]", gives="bigint", duckdb="len({0})")),
+        family="text", aliases=("len", "char_length", "character_length"), rules=("V6",),
+        examples=(ex("abc", gives=3), ex([7, None], gives=2, types="bigint[]"), ex("a😀é", gives=3), ex("e\u0301", gives=2), ex("", gives=0),
                   ex(None, gives=None, types=_S)),
     ),
     Function(

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from mainstem.functions.spec import Function, overload, rows
+from mainstem.functions.spec import Example, Function, overload, rows
 
 _NUMBERING = "takes none"
 _FRAME = "; IGNORE NULLS leaves them out"
 
 
-def _rank(name: str, doc: str, gives: str, *examples: object, order: str = "free") -> Function:
+def _rank(name: str, doc: str, gives: str, *examples: Example, order: str = "free") -> Function:
     return Function(
         name, doc, (overload(gives=gives),), kind="window", family="window", null=_NUMBERING, order=order,
-        spelling={"*": name + "(){over}"}, rules=("V6", "T11") if order == "total" else ("V6",), examples=tuple(examples),  # type: ignore[arg-type]
+        spelling={"*": name + "(){over}"}, rules=("V6", "T11") if order == "total" else ("V6",), examples=examples,
     )  # fmt: skip
 
 
-def _neighbour(name: str, doc: str, *examples: object) -> Function:
+def _neighbour(name: str, doc: str, *examples: Example) -> Function:
     return Function(
         name, doc,
         (overload("T", gives="T"), overload("T", "literal bigint:natural", gives="T"), overload("T", "literal bigint:natural", "T", gives="T")),
         kind="window", family="window", null="a NULL is a value like others; IGNORE NULLS leaves such rows out", order="total",
-        spelling={"*": name + "({args}{nulls}){over}"}, rules=("V6", "T11"), examples=tuple(examples),  # type: ignore[arg-type]
+        spelling={"*": name + "({args}{nulls}){over}"}, rules=("V6", "T11"), examples=examples,
     )  # fmt: skip
 
 
-def _of_frame(name: str, doc: str, *examples: object) -> Function:
+def _of_frame(name: str, doc: str, *examples: Example) -> Function:
     return Function(
         name, doc, (overload("T", gives="T"),), kind="window", family="window", null="a NULL is a value like others" + _FRAME, order="total",
-        spelling={"*": name + "({0}{nulls}){over}"}, rules=("V6", "T11"), examples=tuple(examples),  # type: ignore[arg-type]
+        spelling={"*": name + "({0}{nulls}){over}"}, rules=("V6", "T11"), examples=examples,
     )  # fmt: skip
 
 

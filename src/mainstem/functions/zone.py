@@ -17,9 +17,10 @@ def _utc(text: str) -> datetime:
 
 
 # DuckDB gives the later of two instants, so the clock of 24 hours before tells how far the earlier one
-# is away: where nothing changed the shift is zero, and a wrong guess does not read `local` on the clock.
+# is away. Nearly always that is zero; else a wrong guess does not read `local` on the clock.
 _EARLIER = (
-    "CASE WHEN timezone({zone}, {later} - {shift}) = {local} THEN {later} - {shift} ELSE {later} END"
+    "CASE WHEN {shift} = INTERVAL '0 seconds' THEN {later} "
+    "WHEN timezone({zone}, {later} - {shift}) = {local} THEN {later} - {shift} ELSE {later} END"
 )
 _LATER = "timezone({zone}, {local})"
 _SHIFT = "(timezone({zone}, {later} - INTERVAL '24 hours') - ({local} - INTERVAL '24 hours'))"
@@ -36,18 +37,14 @@ def instant(local: str, zone: str, *, is_later: bool = False) -> str:
 
 
 # A zone or offset at the end would be dropped by the cast without a word, and hour 24 be the next day.
-_LOCAL_TEXT = (
-    r"'\d{{4}}-\d{{2}}-\d{{2}}[ T]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{{1,6}})?)?'"
-)
+_LOCAL_TEXT = r"'\d{{4}}-\d{{2}}-\d{{2}}[ T]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{{1,6}})?)?'"
 _FROM_TEXT = (
     "CAST(CASE WHEN regexp_full_match({0}, " + _LOCAL_TEXT + ") THEN {0} "
     "ELSE 'not a local time: ' || {0} END AS TIMESTAMP)"
 )
 _FROM_DATE = "CAST({0} AS TIMESTAMP)"
 # Hour 24 would be the next day's midnight; 25 is refused.
-_FROM_PARTS = (
-    "make_timestamp(year({0}), month({0}), day({0}), CASE {1} WHEN 24 THEN 25 ELSE {1} END, {2}, 0.0)"
-)
+_FROM_PARTS = "make_timestamp(year({0}), month({0}), day({0}), CASE {1} WHEN 24 THEN 25 ELSE {1} END, {2}, 0.0)"
 
 FUNCTIONS = (
     Function(

@@ -197,7 +197,7 @@ def _facts(entry: dict[str, Any]) -> dict[str, Any]:
 
 def _change(entry: dict[str, Any]) -> dict[str, Any]:
     if entry["kind"] == "run_committed":
-        return _facts(entry) | {"is_committed": True}
+        return _facts(entry) | {"is_committed": True, "status": "succeeded"}
     if entry["kind"] == "recovered":
         is_done = entry["outcome"] == "finished"
         return {"status": "succeeded" if is_done else "killed", "is_committed": is_done,

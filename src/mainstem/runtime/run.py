@@ -126,7 +126,10 @@ def run(plan: Plan, options: RunOptions | None = None) -> Iterator[Event]:
     with catching() as stops:
         try:
             with locked(folder, run_id):
-                yield from _locked_run(engine, program, _settings(run_id, folder, params, options), stops)
+                settings = _settings(run_id, folder, params, options)
+                inner = _locked_run(engine, program, settings, stops)
+                with closing(cast("Any", inner)):
+                    yield from stops.outside(inner)
         except KeyboardInterrupt as error:
             raise stopped(error) from error
 
@@ -183,6 +186,28 @@ def _repair(engine: Engine, journal: Journal, folder: Path) -> Iterator[Event]:
         journal.append({"kind": "recovered", "run_id": event.name, "at": _now(), **event.facts})
     clear_record(folder)
     yield from found
+
+
+def repair(folder: Path, engine: str = "embedded") -> list[Event]:
+    """Finish or undo what a killed run left, without running anything.
+
+    Every run does this first. Alone it brings the outputs to rest when no further run is wanted.
+
+    Parameters
+    ----------
+    folder : Path
+        The state directory.
+    engine : str, optional
+        Name of the engine that ran.
+
+    Returns
+    -------
+    list of Event
+        At most one ``recovered``.
+    """
+    prepare(folder)
+    with locked(folder, ""), closing(Journal(folder)) as journal:
+        return list(_repair(load_engine(engine), journal, folder))
 
 
 @dataclass(slots=True)

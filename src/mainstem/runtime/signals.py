@@ -7,8 +7,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TypeVar
 
 from mainstem.errors import Stopped, Terminated
+
+T = TypeVar("T")
 
 
 class StopSignal(KeyboardInterrupt):
@@ -23,16 +26,33 @@ class Stops:
     """Turns SIGINT and SIGTERM into `StopSignal`, and holds them back during a commit.
 
     A commit takes milliseconds and can only be finished once it is decided. A signal that arrives
-    during it changes nothing any more: the run ends as one that succeeded.
+    during it changes nothing any more: the run ends as one that succeeded. While the caller has the
+    word (it prints an event, say) the signal waits until the run goes on: raised inside the caller
+    it would be the caller's to understand.
     """
 
     def __init__(self) -> None:
         self.is_shielded = False
+        self.is_outside = False
+        self.pending = 0
 
     def handle(self, number: int, _frame: FrameType | None) -> None:
         """Be the handler of the signals."""
-        if not self.is_shielded:
+        if self.is_outside:
+            self.pending = number
+        elif not self.is_shielded:
             raise StopSignal(number)
+
+    def outside(self, events: Iterator[T]) -> Iterator[T]:
+        """Give events to the caller, and stop when a signal came meanwhile."""
+        for event in events:
+            self.is_outside = True
+            try:
+                yield event
+            finally:
+                self.is_outside = False
+            if self.pending and not self.is_shielded:
+                raise StopSignal(self.pending)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from mainstem.definition.pipeline import Pipeline
+from mainstem.definition.resolve import resolve
 from mainstem.engines.spec import Event
 from mainstem.runtime.query import connect
 from mainstem.runtime.run import RunOptions, run
@@ -64,7 +65,7 @@ def run_pipeline(
     state_dir : path, optional
         ``<base_dir>/.mainstem/<pipeline>`` when absent.
     memory_limit, threads
-        See `RunOptions`.
+        See `RunOptions`; those of mainstem.toml when not given.
 
     Returns
     -------
@@ -77,11 +78,17 @@ def run_pipeline(
         Whatever ended the run; the outputs are then as they were before.
     """
     base = base_of(pipeline, base_dir)
+    resolved = resolve(pipeline, env=env, flags=flags)
+    # What is given here is closer than what mainstem.toml says.
+    said = {name: setting.value for name, setting in resolved.settings.run().items()}
+    if state_dir is None and said.get("state_dir"):
+        state_dir = base / str(said["state_dir"])
     options = RunOptions(
-        base, Path(state_dir) if state_dir else None, dict(params or {}), engine, memory_limit, threads
-    )
+        base, Path(state_dir) if state_dir else None, dict(params or {}), engine,
+        memory_limit or said.get("memory_limit", ""), threads or said.get("threads", 0),
+    )  # fmt: skip
     events = []
-    with closing(cast("Any", run(pipeline.plan(env=env, flags=flags), options))) as stream:
+    with closing(cast("Any", run(resolved.checked_plan(), options))) as stream:
         for event in stream:
             if event.kind != "progress":
                 events.append(event)

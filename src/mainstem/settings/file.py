@@ -1,6 +1,7 @@
 """Reads mainstem.toml, the variables ``MAINSTEM__…`` and the flags ``--set``.
 
-Precedence, lowest first: the definition, ``[sources.x]``, ``[env.NAME.sources.x]``, variables, flags.
+Precedence, lowest first: the definition, ``[sources.x]``, ``[env.NAME.sources.x]``, variables,
+flags.
 Everything that is wrong is found in one go.
 """
 
@@ -24,7 +25,15 @@ from mainstem.errors import (
 )
 from mainstem.settings.lines import key_lines
 from mainstem.settings.secret import from_table
-from mainstem.settings.values import SECTIONS, UNREAD, Layer, Setting, Settings, expanded, run_setting
+from mainstem.settings.values import (
+    SECTIONS,
+    UNREAD,
+    Layer,
+    Setting,
+    Settings,
+    expanded,
+    run_setting,
+)
 
 NAME = "mainstem.toml"
 PREFIX = "MAINSTEM__"
@@ -124,7 +133,8 @@ class _File:
     def layers(self, env: str) -> tuple[list[Layer], list[Layer]]:
         """Give the default sections and those of the environment, and the other environments."""
         top = {key: value for key, value in self.data.items() if key != "env"}
-        found, unused = [self.layer(top, ())], []
+        found = [self.layer(top, ())]
+        unused: list[Layer] = []
         for name, table in self.tables(self.data.get("env", {}), ("env",)):
             layer = self.layer(table, ("env", name), is_used=name == env)
             (found if name == env else unused).append(layer)
@@ -141,13 +151,14 @@ class _File:
                     (*at, key), f"write {close}" if close else "remove it",
                 )  # fmt: skip
         run: dict[str, Setting] = {}
-        for name, setting in self.options(data.get("run", {}), (*at, "run"), is_used).items():
+        options = self.options(data.get("run", {}), (*at, "run"), is_used=is_used)
+        for name, setting in options.items():
             checked = run_setting(name, setting, self.findings)
             if checked is not None:
                 run[name] = checked
         named = {
             section: {
-                name: self.options(table, (*at, section, name), is_used)
+                name: self.options(table, (*at, section, name), is_used=is_used)
                 for name, table in self.tables(data.get(section, {}), (*at, section))
             }
             for section in ("sources", "sinks")
@@ -157,7 +168,8 @@ class _File:
     def tables(self, data: Any, at: tuple[str, ...]) -> list[tuple[str, dict[str, Any]]]:
         """Give the tables below `at`; anything else there is a finding."""
         if not isinstance(data, dict):
-            self.add("SettingsSyntax", f"{'.'.join(at)} is no table", at, f"write [{'.'.join(at)}.NAME]")
+            name = ".".join(at)
+            self.add("SettingsSyntax", f"{name} is no table", at, f"write [{name}.NAME]")
             return []
         found = []
         for name, table in data.items():
@@ -169,7 +181,9 @@ class _File:
                          f"write [{'.'.join(at)}.NAME] above it")  # fmt: skip
         return found
 
-    def options(self, data: Any, at: tuple[str, ...], is_used: bool) -> dict[str, Setting]:
+    def options(
+        self, data: Any, at: tuple[str, ...], *, is_used: bool
+    ) -> dict[str, Setting]:
         if not isinstance(data, dict):
             self.add("SettingsSyntax", f"{'.'.join(at)} is no table", at, f"write [{'.'.join(at)}]")
             return {}
@@ -245,7 +259,7 @@ def _flags(flags: Sequence[str], findings: Findings) -> list[tuple[tuple[str, ..
 
 
 def _setting(text: str, origin: str, findings: Findings) -> Setting | None:
-    """Read a text: a TOML table or list when it looks like one, else text whose type is known later."""
+    """Read a text: a TOML table or list when it looks like one, else text to be typed later."""
     if not text.startswith(("{", "[")):
         return Setting(text, origin, is_text=True)
     try:

@@ -12,9 +12,9 @@ Path = tuple[str, ...]
 def key_lines(text: str) -> dict[Path, int]:
     """Give the line, from 1, of each key and table of a valid TOML text.
 
-    Each piece is given to the real parser, one statement at a time, so quoted and dotted keys, inline
-    tables and values over several lines need no grammar of our own. A key inside a value of several
-    lines has the line on which the value begins.
+    Each piece is given to the real parser, one statement at a time, so quoted and dotted keys,
+    inline tables and values over several lines need no grammar of our own. A key inside a value of
+    several lines has the line on which the value begins.
     """
     found: dict[Path, int] = {}
     table: Path = ()
@@ -22,7 +22,8 @@ def key_lines(text: str) -> dict[Path, int]:
         parsed = tomllib.loads(statement)
         if statement.lstrip().startswith("["):
             table = _only_path(parsed)
-            found.setdefault(table, number)
+            for length in range(1, len(table) + 1):
+                found.setdefault(table[:length], number)
             continue
         for path in _paths(parsed):
             found.setdefault(table + path, number)
@@ -43,7 +44,7 @@ def _statements(text: str) -> Iterator[tuple[int, str]]:
         try:
             tomllib.loads(statement)
         except tomllib.TOMLDecodeError:
-            continue  # a value that goes on over the next line; the whole text has been parsed before
+            continue  # a value that goes on over the next line; the whole has been parsed before
         yield start, statement
         kept = []
 

@@ -33,7 +33,7 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Give the record as text."""
-        facts = "".join(f" {key}={value}" for key, value in _facts(record).items())
+        facts = "".join(f" {key}={_plain(value)}" for key, value in _facts(record).items())
         line = f"{_at(record)} {record.levelname.lower():7} {record.name}: {record.getMessage()}"
         return masked(line + facts + self._trace(record))
 

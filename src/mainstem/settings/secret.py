@@ -56,7 +56,8 @@ class Secret:
         if len(kinds) != 1:
             raise SettingsError(
                 f"a secret names one of {', '.join(KINDS)}; got {', '.join(kinds) or 'none'}",
-                code="SecretSyntax", fix='write {env = "NAME"}, {file = "path"} or {command = [...]}',
+                code="SecretSyntax",
+                fix='write {env = "NAME"}, {file = "path"} or {command = [...]}',
             )  # fmt: skip
         self._kind = kinds[0]
         value = given[self._kind]
@@ -194,7 +195,16 @@ def from_table(table: Mapping[str, Any], where: Place = NOWHERE) -> Secret | Non
 def remember(value: str) -> None:
     """Have `masked` hide a value from now on."""
     if len(value) >= _SHORTEST_MASKED:
-        _known.add(value)
+        _known.update(_spellings(value))
+
+
+def _spellings(value: str) -> set[str]:
+    """Give how a value looks in an exception's repr, in JSON and in a URL, besides as it is."""
+    import json
+    from urllib.parse import quote
+
+    as_json = (json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1])
+    return {value, repr(value)[1:-1], *as_json, quote(value, safe=""), quote(value)}
 
 
 def masked(text: str) -> str:

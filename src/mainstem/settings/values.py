@@ -98,13 +98,14 @@ RUN_OPTIONS: dict[str, RunOption] = {
 
 
 def run_setting(name: str, setting: Setting, findings: Findings) -> Setting | None:
-    """Check one option of ``[run]`` and give it with a value of its type, or None when it is wrong."""
+    """Check one option of ``[run]``; give it with a value of its type, or None when it is wrong."""
     option = RUN_OPTIONS.get(name)
     if option is None:
         close = nearest(name, RUN_OPTIONS)
         findings.add(Finding(
             "OptionNotFound",
-            f"run has no option {name!r} (set in {setting.origin}; options: {listing(RUN_OPTIONS)})",
+            f"run has no option {name!r} (set in {setting.origin}; options: "
+            f"{listing(RUN_OPTIONS)})",
             setting.where, f"write {close}" if close else "remove it",
         ))  # fmt: skip
         return None

@@ -164,7 +164,9 @@ class ExpressionBinder(ABC):
 
     def no_column(self, node: t.Name, context: Context) -> t.Expr:
         name = node.parts[-1] if len(node.parts) == 1 else ".".join(node.parts)
-        known = [*context.scope.column_names(), *context.aliases, *context.locals]
+        # An item that cannot be resolved is not its own nearest name: `SELECT amout` has the alias amout.
+        aliases = [alias for alias in context.aliases if alias.lower() != node.parts[-1].lower()]
+        known = [*context.scope.column_names(), *aliases, *context.locals]
         close = nearest(node.parts[-1], known)
         if len(node.parts) > 1 and not any(s.relation(node.parts[0]) for _, s in context.scope.chain()):
             tables = [r.shown for _, s in context.scope.chain() for r in s.relations if r.shown]
@@ -344,8 +346,8 @@ class ExpressionBinder(ABC):
         try:
             type_ = overloads.result(row, chosen, [t.type_of(b) for b in bound])
         except DefinitionError as error:
-            self.report(error.finding.code, f"{row.name}: {error.finding.what}", node,
-                        "CAST the arguments to smaller types first")  # fmt: skip
+            self.report("DecimalTooWide", f"{row.name} would give {error.finding.what.split(' ')[0]}, over 38 digits (V1)",
+                        node, "CAST the arguments to smaller types first")  # fmt: skip
             return None
         for arg, problem in overloads.literal_problems(row, chosen, args):
             self.report("LiteralRefused", f"{row.name}: {problem}", arg)
@@ -459,9 +461,21 @@ class ExpressionBinder(ABC):
             # Rows that tie on the user's keys are then equal in what is collected (V6).
             order = (*order, t.Order(call.args[0], nulls_first=False, at=node.at))
         window = self.window(node.window, inner) if node.window is not None else None
+        self.judge_words(row, call, node, order)
         return dataclasses.replace(
             call, distinct=node.distinct, order=order, where=where, window=window, ignore_nulls=node.ignore_nulls,
         )  # fmt: skip
+
+    def judge_words(self, row: Function, call: t.Call, node: t.Call, order: Sequence[t.Order]) -> None:
+        """Report DISTINCT, ORDER BY and IGNORE NULLS where the row has no place for them."""
+        words = (("distinct", "DISTINCT", node.distinct), ("order", "ORDER BY", bool(node.order)),
+                 ("nulls", "IGNORE NULLS", node.ignore_nulls))  # fmt: skip
+        for name, shown, is_written in words:
+            if is_written and (not row.allows(call.overload, name) or not call.args):
+                self.report("WordNotPossible", f"{row.name} takes no {shown}", node, f"leave {shown} out")
+        if node.distinct and any(key.expr != call.args[0] for key in order):
+            self.report("OrderNotTotal", f"{row.name} with DISTINCT is ordered by its own values only (V6)", node,
+                        f"ORDER BY the first argument of {row.name}")  # fmt: skip
 
     def orders(self, keys: Sequence[t.Order], context: Context) -> tuple[t.Order, ...]:
         """Bind sort keys; NULLS LAST is the rule unless the user says otherwise (V4)."""

@@ -15,7 +15,7 @@ from mainstem.functions.checks import CHECKS
 from mainstem.functions.spec import Function, Overload
 from mainstem.plan import tree as t
 from mainstem.plan.types import (
-    DATE, DOUBLE, MAX_PRECISION, NULL, STRING, TIMESTAMP, UNKNOWN, Type, parse_type,
+    BIGINT, DATE, DOUBLE, MAX_PRECISION, NULL, STRING, TIMESTAMP, UNKNOWN, Type, list_of, parse_type,
 )  # fmt: skip
 
 BIGINT_DIGITS = 19
@@ -214,8 +214,10 @@ def _collect(item: Pattern, own: Type, arg: t.Expr | None, found: dict[str, list
         return own.kind == item.kind and all(_collect(p, o, None, found) for p, o in parts)
     if item.kind == "struct":
         return own.kind == "struct"
+    if item.kind == "decimal":
+        return own.kind in ("bigint", "decimal", "null")
     if item.kind == "word":
-        return isinstance(arg, t.Literal) and arg.kind == "string" and f"'{arg.value}'".lower() in item.name.split()
+        return isinstance(arg, t.Literal) and arg.kind == "string" and f"'{arg.value!s}'".lower() in item.name.split()
     if item.kind in ("literal", "regex"):
         return isinstance(arg, t.Literal) and arg.value is not None
     if item.kind == "interval":
@@ -251,6 +253,8 @@ def _wanted(item: Pattern, arg: t.Expr, solved: dict[str, Type]) -> Type:
         return literal_type(arg, Type("decimal", 1, 0)) if isinstance(arg, t.Literal) else as_decimal(own)
     if item.kind in ("word", "regex", "interval", "struct"):
         return own
+    if item.kind == "list" and item.parts[0].kind == "decimal" and own.kind == "list":
+        return own if own.items[0].kind == "decimal" else list_of(as_decimal(BIGINT))
     if item.kind == "literal":
         return _wanted(item.parts[0], arg, solved)
     return filled(item, solved)
@@ -273,12 +277,15 @@ def result(row: Function, chosen: Match, types: Sequence[Type]) -> Type:
     return filled(pattern(gives), chosen.variables)
 
 
-def literal_problems(row: Function, chosen: Match, args: Sequence[t.Expr]) -> list[tuple[t.Expr, str]]:
-    """Give the literal arguments that fail the check which their pattern names, each with the reason."""
-    patterns = spread(row.overloads[chosen.index], len(args)) or []
-    checked = [(p.check, a) for p, a in zip(patterns, args, strict=True) if p.check and isinstance(a, t.Literal)]
-    found = [(a, CHECKS[check](a.value)) for check, a in checked if a.value is not None]
-    return [(a, problem) for a, problem in found if problem]
+def literal_problems(
+    row: Function, chosen: Match, args: Sequence[t.Expr]
+) -> list[tuple[t.Expr, str]]:
+    """Give the literal arguments that fail the check named by their pattern, with the reason."""
+    found = []
+    for item, arg in zip(spread(row.overloads[chosen.index], len(args)) or [], args, strict=True):
+        if item.check and isinstance(arg, t.Literal) and arg.value is not None:
+            found.append((arg, CHECKS[item.check](arg.value)))
+    return [(arg, problem) for arg, problem in found if problem]
 
 
 def signatures(row: Function) -> str:

@@ -50,7 +50,9 @@ def csv_field(chance: random.Random, column: str, dirt: float) -> str:
     text = chance.choice(DIRT) if chance.random() < dirt else chance.choice(TEXTS[column])
     if column == "id" and not text:
         text = "1"
-    if chance.random() < 0.2 or "," in text or '"' in text:
+    # A quoted empty text is no NULL: it fits only where texts do.
+    can_quote = column in ("name", "data") or text not in ("", "NA")
+    if (chance.random() < 0.2 and can_quote) or "," in text or '"' in text:
         text = '"' + text.replace('"', '""') + '"'
         if chance.random() < 0.1:
             text = " " * chance.randrange(3) + text + " " * chance.randrange(3)
@@ -59,7 +61,7 @@ def csv_field(chance: random.Random, column: str, dirt: float) -> str:
 
 BREAKS: list[bytes] = [
     b'"', b"\n", b"\r", b"\r\n", b",", b"\xff", b"\xc3", b'""', b'"x', b'a"b', b"\n\n", b"\xef\xbb\xbf",
-    b"\x00", b' "', b'" ', b'"\n"', b"\xed\xa0\x80", b"\x01",
+    b"\x00", b' "', b'" ', b'"\n"', b"\xed\xa0\x80", b"\x01", b",\n", b",,\n",
 ]  # fmt: skip
 
 
@@ -90,7 +92,13 @@ def broken(chance: random.Random, data: bytes) -> bytes:
 
 NESTED_TEXTS: dict[str, list[str]] = {
     "tags": ["[]", "[1,2]", "[1, null]", '["3"]', "[1.0]", "null"],
-    "point": ['{"x":1,"y":"a"}', '{"y":"a"}', '{"x": 1, "y": "b"}', '{"x":1,"y":"a","z":0}', "null"],
+    "point": [
+        '{"x":1,"y":"a"}',
+        '{"y":"a"}',
+        '{"x": 1, "y": "b"}',
+        '{"x":1,"y":"a","z":0}',
+        "null",
+    ],
     "counts": ['{"a":1}', "{}", '{"a":1,"b":null}', "null"],
     "exact": ["[1.5]", "[0.25, 3]", "[]", "null"],
 }
@@ -132,7 +140,10 @@ def json_line(chance: random.Random, names: list[str], dirt: float) -> str:
         fields.append(chance.choice(fields))
     space = chance.choice(["", "", " "])
     key = chance.choice(['"{}"'] * 30 + ['"\\u0069d"'])
-    parts = [f"{key.format(n) if n == 'id' else chr(34) + n + chr(34)}{space}:{space}{v}" for n, v in fields]
+    parts = [
+        f"{key.format(n) if n == 'id' else chr(34) + n + chr(34)}{space}:{space}{v}"
+        for n, v in fields
+    ]
     return "{" + f",{space}".join(parts) + "}"
 
 
@@ -143,7 +154,9 @@ def json_bytes(seed: int, names: list[str]) -> bytes:
     end = chance.choice(["\n", "\n", "\r\n"])
     lines = [json_line(chance, names, dirt) for _ in range(chance.randrange(8))]
     if chance.random() < 0.1:
-        lines.insert(chance.randrange(len(lines) + 1), chance.choice(["", "  ", "null", "[1]", "7", "{}"]))
+        lines.insert(
+            chance.randrange(len(lines) + 1), chance.choice(["", "  ", "null", "[1]", "7", "{}"])
+        )
     data = end.join(lines).encode() + chance.choice([b"", end.encode(), end.encode()])
     return broken(chance, data) if chance.random() < 0.25 and data else data
 
@@ -171,10 +184,10 @@ def slowly(source: Source) -> tuple[list[tuple[Any, ...]], list[BadRow], int]:
 
 
 def comparable(rows: list[tuple[Any, ...]], source: Source) -> list[tuple[Any, ...]]:
-    """Give rows such that equal means the same value: decimals as text, NaN equal to itself."""
+    """Give rows such that equal means the same value: decimals as text, NaN equal to itself, -0 to 0."""
     return [
         tuple(
-            repr(float(v)) if f.type.kind == "double" and v is not None else encoded(v, f.type)
+            repr(float(v) + 0.0) if f.type.kind == "double" and v is not None else encoded(v, f.type)
             for v, f in zip(row, source.schema.fields, strict=True)
         )
         for row in rows

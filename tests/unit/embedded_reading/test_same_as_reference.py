@@ -18,7 +18,9 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CSV_NAMES = ["id", "small", "price", "ratio", "ok", "day", "at", "name", "data"]
 
 
-def rows_of(connection: duckdb.DuckDBPyConnection, report: IngestReport, source: Source) -> list[Any]:
+def rows_of(
+    connection: duckdb.DuckDBPyConnection, report: IngestReport, source: Source
+) -> list[Any]:
     """Fetch the rows as Python values; instants by their microseconds, maps as pairs."""
     outputs = []
     for field in source.schema.fields:

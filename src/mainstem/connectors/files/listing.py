@@ -6,7 +6,6 @@ import glob
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 from urllib.parse import unquote
 
 from mainstem.connectors.files.options import FilesSource, Format
@@ -135,9 +134,9 @@ def format_of(path: str, where: Place = NOWHERE, *, member: str | None = None) -
 
 def hive_partition(path: str) -> tuple[tuple[str, str | None], ...]:
     """Give the ``column=value`` folders of a path, in order; %XX is decoded."""
-    pairs = []
+    pairs: list[tuple[str, str | None]] = []
     for part in Path(path).parts[:-1]:
         name, equals, value = part.partition("=")
         if equals and name:
             pairs.append((unquote(name), None if value == HIVE_NULL else unquote(value)))
-    return tuple(cast("list[tuple[str, str | None]]", pairs))
+    return tuple(pairs)

@@ -119,7 +119,8 @@ def _odd_value(type_: Type) -> str:
         text = f'"-?[0-9]*[^0-9"]|"-?"|"{long}'
         return rf'[^-0-9n"\s]|{_NOT_NULL_WORD}|-?[0-9]+[.eE]|{long}|{text}'
     if type_.kind == "double":
-        return rf"[^-0-9n\s]|{_NOT_NULL_WORD}|-?[0-9.]{{25}}|-?[0-9.]+[eE]\+?[0-9]{{3}}"
+        odd = r"-?[0-9.]{25}|-?[0-9.]+[eE]\+?[0-9]{3}"
+        return rf"[^-0-9n\s]|{_NOT_NULL_WORD}|{odd}"
     if type_.kind == "boolean":
         return rf"[^tfn\s]|{_NOT_NULL_WORD}"
     if type_.kind in ("string", "bytes"):
@@ -154,7 +155,9 @@ def _nested(part: str, field: Field) -> Checked:
     value = f"TRY_CAST({part} AS {target})"
     # Whatever was bent on the way (1.9 to 2, true to 1, a missing field, a repeated key) is printed
     # back as another text than the file's.
-    checked = _checked(value, f"CAST(to_json({value}) AS VARCHAR) = CAST({part} AS VARCHAR)", part, field)
+    checked = _checked(
+        value, f"CAST(to_json({value}) AS VARCHAR) = CAST({part} AS VARCHAR)", part, field
+    )
     narrow = _has_kind(field.type, "integer") or _has_kind(field.type, "smallint")
     return _checked(f"CAST(NULL AS {target})", "FALSE", part, field) if narrow else checked
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mainstem.engines.embedded.reading import KEYS, RAW, Layout
-from mainstem.engines.embedded.reference import BATCH, replace
+from mainstem.engines.embedded.reference import BATCH, Corrections
 from mainstem.formats.csv import csv_values
 from mainstem.formats.jsonlines import json_values
 from mainstem.formats.records import BadRow, Misfit, Row
@@ -52,6 +52,7 @@ def settle(
     settled = Settled()
     place = _Places(starts)
     after = -1
+    corrections: Corrections | None = None
     while True:
         batch = connection.execute(
             f"SELECT rowid, {RAW} FROM {table} WHERE {RAW} IS NOT NULL AND rowid > ? "
@@ -62,9 +63,12 @@ def settle(
             break
         after = batch[-1][0]
         settled.judged += len(batch)
-        replace(connection, table, layout.schema, _judge(batch, layout, place, settled))
+        corrections = corrections or Corrections(connection, table, layout.schema)
+        corrections.add(_judge(batch, layout, place, settled))
     if layout.format == "json":
         _count_keys(connection, table, layout, place, settled)
+    if corrections:
+        corrections.apply()
     return settled
 
 
@@ -85,7 +89,11 @@ def _judge(
     batch: list[tuple[int, list[str | None]]], layout: Layout, place: _Places, settled: Settled
 ) -> list[tuple[int, tuple[Any, ...]]]:  # fmt: skip
     good: list[tuple[int, tuple[Any, ...]]] = []
-    time = layout.schema.names.index(layout.rule.column) if layout.rule.column in layout.schema.names else -1
+    time = (
+        layout.schema.names.index(layout.rule.column)
+        if layout.rule.column in layout.schema.names
+        else -1
+    )
     for rowid, raw in batch:
         try:
             if layout.format == "json":

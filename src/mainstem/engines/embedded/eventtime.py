@@ -23,7 +23,9 @@ class EventTimeRule:
     @classmethod
     def of(cls, source: Source) -> EventTimeRule:
         """Give the rule of a source."""
-        return cls(source.event_time, source.max_ahead if source.max_ahead is not None else MAX_AHEAD)
+        return cls(
+            source.event_time, source.max_ahead if source.max_ahead is not None else MAX_AHEAD
+        )
 
     def latest(self, path: str) -> datetime:
         """Give the latest event time that a file may hold: when it was last changed, and `max_ahead`."""

@@ -18,6 +18,8 @@ from mainstem.errors import (
 )
 from mainstem.plan.nodes import Step
 
+# Begins every message that a check of ours raises inside DuckDB.
+MARK = "mainstem: "
 _DATA = (
     duckdb.ConversionException, duckdb.OutOfRangeException, duckdb.InvalidInputException,
     duckdb.ConstraintException, duckdb.DataError,
@@ -56,6 +58,11 @@ def explained(error: duckdb.Error, step: Step | None, *, doing: str = "") -> Mai
         )  # fmt: skip
     if isinstance(error, duckdb.IOException) or _is_full(said):
         return outside(said, where=where, step=name, prefix=prefix)
+    if MARK in said:
+        return DataError(
+            said.split(MARK, 1)[1], where=where, step=name, code="SinkValue",
+            fix="filter or convert the value in the query, or widen the column", **facts,
+        )  # fmt: skip
     if isinstance(error, _DATA):
         return DataError(
             f"{prefix}an expression failed on a row: {said}", where=where, step=name,

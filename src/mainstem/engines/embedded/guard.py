@@ -3,7 +3,7 @@ r"""One pass over the bytes of a text file before DuckDB reads it.
 DuckDB's CSV reader decides for itself what a line is: it takes a lone \r for a line end or an error,
 lets quoted fields run over lines, skips empty lines, and does not check columns that nobody asks for.
 The pass counts lines and finds \r and bad UTF-8, so that afterwards the number of rows can be
-compared with the number of lines. It runs at about 1.5 GB/s; compressed files and files with mixed
+compared with the number of lines. It ran at 0.7 GB/s (2.5 GB/s where all is ASCII); compressed files and files with mixed
 line ends are written to a temporary file on the way.
 """
 
@@ -21,7 +21,9 @@ from mainstem.formats.compression import open_binary
 
 CHUNK = 1 << 22
 # Bytes that may serve as the delimiter of files that have none.
-SEPARATORS = bytes([1, 2, 3, 4, 5, 6, 7, 8, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 27, 28, 29, 30, 31])
+SEPARATORS = bytes(
+    [1, 2, 3, 4, 5, 6, 7, 8, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 27, 28, 29, 30, 31]
+)
 
 
 @dataclass(slots=True)

@@ -1,7 +1,8 @@
-"""What schema a file's content has; for ``init --from`` and ``check --infer`` only. A run never infers.
+"""What schema a file's content has; for ``init --from`` and ``check --infer``: a run never infers.
 
 Text formats are read by the very ingest of a run, every column as text, and a type is proposed only
-when every value is one that the run will accept. Numbers whose leading zeros would be lost stay text.
+when every value is one that the run will accept. Numbers whose leading zeros would be lost stay
+text.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ LIMIT_BYTES = 256 << 20
 _TIME = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?(Z|[+-](0\d|1[0-4])(:?[0-5]\d)?)?"
 CANDIDATES: tuple[tuple[Type, str], ...] = (
     (BOOL, "lower(v) IN ('true', 'false')"),
-    (BIGINT, r"regexp_full_match(v, '[+-]?(0|[1-9]\d{0,18})') AND TRY_CAST(v AS BIGINT) IS NOT NULL"),
+    (BIGINT, r"regexp_full_match(v, '[+-]?(0|[1-9]\d{0,18})') "
+             "AND TRY_CAST(v AS BIGINT) IS NOT NULL"),
     (DOUBLE, r"regexp_full_match(v, '[+-]?(0|[1-9]\d*)?(\.\d*)?([eE][+-]?\d{1,2})?') "
              # Long whole numbers are identifiers: as DOUBLE they would lose digits.
              r"AND regexp_matches(v, '^[+-]?\.?\d') AND NOT regexp_full_match(v, '[+-]?\d{16,}')"),
@@ -165,6 +167,8 @@ def _of_texts(
 ) -> list[Field]:  # fmt: skip
     """Ingest every column as text and propose what fits all values of each."""
     named = [name for name in names if name]
+    if not named:
+        return []
     select = _ingested(connection, source, files, Schema(tuple(Field(n, STRING) for n in named)))
     return [Field(name, _type_of(connection, select, name)) for name in named]
 
@@ -205,11 +209,13 @@ def _of_json(
     ).fetchone()
     structure: dict[str, Any] = json.loads(row[0]) if row and row[0] else {}
     found = {name: _json_type(value) for name, value in structure.items()}
-    texts = [name for name, type_ in found.items() if type_ == STRING]
-    if texts:
-        fields = _of_texts(connection, source, files, texts)
+    unsure = [name for name, type_ in found.items() if type_ in (STRING, BIGINT)]
+    for field in _of_texts(connection, source, files, unsure) if unsure else ():
+        if found[field.name] == BIGINT and field.type != BIGINT:
+            found[field.name] = decimal(38, 0)
         # "7" as a text stays a text: only times have no other way to be written in JSON.
-        found |= {f.name: f.type for f in fields if f.type in (DATE, TIMESTAMP)}
+        if found[field.name] == STRING and field.type in (DATE, TIMESTAMP):
+            found[field.name] = field.type
     return [Field(name, type_) for name, type_ in found.items()]
 
 
@@ -219,8 +225,9 @@ def _json_type(structure: Any) -> Type:
         return struct_of(fields) if fields else STRING
     if isinstance(structure, list):
         return list_of(_json_type(structure[0])) if structure else list_of(STRING)
-    if structure == "UBIGINT":
-        return BIGINT  # what DuckDB calls every whole number that is not negative
+    # DuckDB calls whole numbers UBIGINT, and HUGEINT where some are negative, however small.
+    if structure in ("UBIGINT", "HUGEINT"):
+        return BIGINT
     return _PLAIN.get(structure, STRING)
 
 

@@ -26,7 +26,6 @@ from mainstem.engines.embedded.reference import (
     FileReader,
     file_columns,
     load,
-
 )
 from mainstem.engines.embedded.types import duckdb_type, quoted
 from mainstem.errors import InternalError, SettingsError
@@ -163,7 +162,9 @@ class _Ingest:
     def run(self) -> IngestReport:
         files = list_files(self.files_options, self.source.where)
         if files[0].format == "parquet":
-            raise InternalError(f"source {self.source.name!r} is Parquet: it is scanned, not ingested")
+            raise InternalError(
+                f"source {self.source.name!r} is Parquet: it is scanned, not ingested"
+            )
         self.layout = self._layout(files[0])
         scanned = [self._scan(file) for file in files]
         self._load_all(scanned)
@@ -204,7 +205,8 @@ class _Ingest:
 
     def _create(self) -> None:
         columns = [
-            f"{quoted(f.name)} {duckdb_type(in_expressions(f.type))}" for f in self.source.schema.fields
+            f"{quoted(f.name)} {duckdb_type(in_expressions(f.type))}"
+            for f in self.source.schema.fields
         ]
         hidden = [f"{RAW} VARCHAR[]", f"{KEYS} VARCHAR[]"]
         self.connection.execute(
@@ -237,7 +239,11 @@ class _Ingest:
         try:
             sql, values = reading.insert_sql(self.table, self.source.schema, group, self.layout)
             n_rows = int(self.connection.execute(sql, values).fetchall()[0][0])
-        except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.OutOfRangeException) as error:
+        except (
+            duckdb.InvalidInputException,
+            duckdb.ConversionException,
+            duckdb.OutOfRangeException,
+        ) as error:
             return str(error).split("\n", 1)[0][:200]
         expected = reading.expected_rows(group, self.layout, n_rows)
         if expected is None:
@@ -268,9 +274,7 @@ class _Ingest:
                 whole = (*row.values, *constants)
                 yield tuple(whole[i] for i in places)
 
-        self.rows[scanned.file.path] = load(
-            self.connection, self.table, self.source.schema, good()
-        )
+        self.rows[scanned.file.path] = load(self.connection, self.table, self.source.schema, good())
 
     def reference_rows(self, scanned: Scanned) -> Iterator[Row | BadRow]:
         """Give every record of a file as the reference judges it, event times included."""
@@ -348,5 +352,3 @@ def check_spelling(options: FilesSource, source: Source) -> None:
             f"source {source.name!r}: {wrong}", where=source.where, code="CsvSpelling",
             fix='write delimiter="," and quote=\'"\'',
         )  # fmt: skip
-
-

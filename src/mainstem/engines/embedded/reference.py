@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mainstem.connectors.files.listing import InputFile
 from mainstem.connectors.files.options import FilesSource
-from mainstem.engines.embedded.types import duckdb_type
+from mainstem.engines.embedded.types import duckdb_type, quoted
 from mainstem.errors import NOWHERE, DataError, Place, nearest
 from mainstem.formats.coercion import check_null, coerce_text
 from mainstem.formats.compression import open_binary
@@ -18,7 +18,7 @@ from mainstem.formats.csv import CsvFormat, csv_header, read_csv
 from mainstem.formats.jsonlines import read_jsonlines
 from mainstem.formats.records import BadRow, Misfit, Row
 from mainstem.formats.text import read_text
-from mainstem.plan.types import Field, Schema, Type, in_expressions
+from mainstem.plan.types import BIGINT, Field, Schema, Type, in_expressions
 
 if TYPE_CHECKING:
     import duckdb
@@ -56,7 +56,9 @@ class FileReader:
             elif self.file.format == "text":
                 yield from read_text(stream, self.schema, self.file.path)
             else:
-                yield from read_csv(stream, self.schema, csv_format(self.options, self.file), self.names)
+                yield from read_csv(
+                    stream, self.schema, csv_format(self.options, self.file), self.names
+                )
 
     def _open(self) -> BinaryIO:
         return open_binary(self.file.path, self.file.compression, self.options.member)
@@ -85,7 +87,9 @@ def file_columns(
             names = csv_header(stream, csv_format(options, file))
     except Misfit as misfit:
         raise DataError(
-            f"the header of {file.path} cannot be read: {misfit.reason}", where=where, code="BadHeader"
+            f"the header of {file.path} cannot be read: {misfit.reason}",
+            where=where,
+            code="BadHeader",
         ) from None
     for name in schema.names if names is not None else ():
         count = (names or ()).count(name)
@@ -97,7 +101,9 @@ def file_columns(
 def _wrong_header(file: InputFile, name: str, names: tuple[str, ...], where: Place) -> DataError:
     if name in names:
         return DataError(
-            f"column {name!r} stands twice in the header of {file.path}", where=where, code="BadHeader"
+            f"column {name!r} stands twice in the header of {file.path}",
+            where=where,
+            code="BadHeader",
         )
     close = nearest(name, names)
     return DataError(
@@ -164,7 +170,7 @@ def load(
 ) -> int:  # fmt: skip
     """Insert rows of Python values into a table whose first columns are `schema`; give their number."""
     columns = ", ".join(_list_parameter(f) for f in schema.fields)
-    names = ", ".join('"' + f.name.replace('"', '""') + '"' for f in schema.fields)
+    names = ", ".join(quoted(name) for name in schema.names)
     total = 0
     waiting = iter(rows)
     while batch := list(islice(waiting, BATCH)):
@@ -174,24 +180,52 @@ def load(
     return total
 
 
-def replace(
-    connection: duckdb.DuckDBPyConnection, table: str, schema: Schema,
-    rows: Sequence[tuple[int, tuple[Any, ...]]],
-) -> None:  # fmt: skip
-    """Set rows, given by their rowid, to other values."""
-    quoted = ['"' + f.name.replace('"', '""') + '"' for f in schema.fields]
-    sets = ", ".join(f"{name} = fixed.{name}" for name in quoted)
-    columns = ", ".join(
-        f"{_list_parameter(f)} AS {name}" for f, name in zip(schema.fields, quoted, strict=True)
-    )
-    for start in range(0, len(rows), BATCH):
-        batch = rows[start : start + BATCH]
-        lists = [[rowid for rowid, _ in batch], *_columns([v for _, v in batch], schema.fields)]
-        connection.execute(
-            f"UPDATE {table} SET {sets} FROM (SELECT unnest(CAST(? AS BIGINT[])) AS __at, {columns}) "
-            f"AS fixed WHERE {table}.rowid = fixed.__at",
-            lists,
+class Corrections:
+    """Rows of a table that get other values, by row id; applied at once, order kept."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, table: str, schema: Schema) -> None:
+        self.connection = connection
+        self.table = table
+        self.schema = schema
+        self.count = 0
+        self.fixed = '"__corrections"'
+        self._with_place = Schema((Field("__at", BIGINT), *schema.fields))
+        columns = ", ".join(
+            f"{quoted(f.name)} {duckdb_type(in_expressions(f.type))}"
+            for f in self._with_place.fields
         )
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE {self.fixed} ({columns})")
+
+    def add(self, rows: Iterable[tuple[int, tuple[Any, ...]]]) -> None:
+        """Take rows given as row id and values."""
+        whole = ((rowid, *values) for rowid, values in rows)
+        self.count += load(self.connection, self.fixed, self._with_place, whole)
+
+    def apply(self) -> None:
+        """Set the values in the table, and forget them."""
+        if self.count and any(f.type.is_nested for f in self.schema.fields):
+            self._rebuild()
+        elif self.count:
+            sets = ", ".join(f"{quoted(n)} = f.{quoted(n)}" for n in self.schema.names)
+            self.connection.execute(
+                f"UPDATE {self.table} SET {sets} FROM {self.fixed} AS f "
+                f"WHERE {self.table}.rowid = f.__at"
+            )
+        self.connection.execute(f"DROP TABLE {self.fixed}")
+
+    def _rebuild(self) -> None:
+        # DuckDB updates a nested column by deleting the row and adding it at the end: the row ids,
+        # which are the positions (T11), would be other ones.
+        columns = ", ".join(
+            f"CASE WHEN f.__at IS NULL THEN t.{quoted(n)} ELSE f.{quoted(n)} END AS {quoted(n)}"
+            for n in self.schema.names
+        )
+        self.connection.execute(
+            f'CREATE TEMP TABLE "__rebuilt" AS SELECT t.* REPLACE ({columns}) FROM {self.table} AS t '
+            f"LEFT JOIN {self.fixed} AS f ON t.rowid = f.__at ORDER BY t.rowid"
+        )
+        self.connection.execute(f"DROP TABLE {self.table}")
+        self.connection.execute(f'ALTER TABLE "__rebuilt" RENAME TO {self.table}')
 
 
 def _columns(batch: Sequence[tuple[Any, ...]], fields: Sequence[Field]) -> list[list[Any]]:

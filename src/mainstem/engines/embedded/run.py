@@ -13,7 +13,7 @@ from mainstem.engines.embedded.commit import Commit
 from mainstem.engines.embedded.failures import explained
 from mainstem.engines.embedded.outputs import Output, outputs, refuse_strangers
 from mainstem.engines.embedded.session import Session, keep_order, open_session, spill_dir
-from mainstem.engines.embedded.sources import load
+from mainstem.engines.embedded.sources import as_events, load
 from mainstem.engines.embedded.stage import (
     Staged,
     planned_targets,
@@ -99,7 +99,7 @@ class Run:
             yield from self._watch(name, f"CREATE TEMP TABLE {quoted(name)} AS {relation}")
             relation = f"SELECT * FROM {quoted(name)}"
         watched = stage(self.session, relation, output, self.targets[name], self.settings)
-        return (yield from _as_events(name, watched))
+        return (yield from as_events(name, watched))
 
     def _state_table(
         self, statement: Statement, output: Output, *, is_read: bool
@@ -119,7 +119,7 @@ class Run:
         return Staged(output, result[0][0], "")
 
     def _watch(self, name: str, sql: str) -> Generator[Event, None, list[tuple[int, ...]]]:
-        return (yield from _as_events(name, self.session.watch(sql)))
+        return (yield from as_events(name, self.session.watch(sql)))
 
     def _token(self, table: str) -> str:
         """Give the commit token: what this output is a function of, and no process or run id."""
@@ -168,17 +168,6 @@ def sink_facts(staged: Staged) -> dict[str, object]:
         "token": staged.token, "kind": output.kind, "path": str(output.path),
         "format": output.format, **staged.facts,
     }  # fmt: skip
-
-
-def _as_events(name: str, watched: Generator[float, None, object]) -> Generator[Event, None, object]:
-    """Give the fractions of a watched statement as events, and its result."""
-    try:
-        while True:
-            yield Event("progress", name, {"fraction": next(watched)})
-    except StopIteration as end:
-        return end.value
-    finally:
-        watched.close()
 
 
 def run(program: Program, settings: RunSettings) -> Iterator[Event]:

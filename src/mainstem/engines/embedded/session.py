@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import threading
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
@@ -32,31 +32,36 @@ class _Cancelled(BaseException):
 class _Task(Generic[T]):
     """Work in a thread, with its result or its error."""
 
-    def __init__(self, work: Callable[[], T]) -> None:
+    def __init__(self, work: Callable[[], T], *, is_python: bool) -> None:
         self.work = work
+        self.is_python = is_python
         self.done = threading.Event()
         self.result: T | None = None
         self.error: BaseException | None = None
         self.thread = threading.Thread(target=self._run, name="mainstem-work")
 
     def _run(self) -> None:
-        try:
-            self.result = self.work()
-        except BaseException as error:  # noqa: BLE001  it is raised again in the caller's thread
-            self.error = error
-        finally:
-            self.done.set()
+        # Twice: the exception of `cancel` may arrive while another one is being kept.
+        with suppress(_Cancelled):
+            try:
+                self.result = self.work()
+            except BaseException as error:  # noqa: BLE001  it is raised again in the caller's thread
+                self.error = error
+            finally:
+                self.done.set()
 
     def cancel(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Stop the work: a statement by an interrupt, Python code by an exception.
 
-        Repeated, because a statement that is only just starting misses an interrupt.
+        Repeated, because a statement that is only just starting misses an interrupt. It asks the
+        thread, not `done`: the exception may arrive just before `done` is set.
         """
-        thread = ctypes.c_ulong(self.thread.ident or 0)
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(_Cancelled))
-        while not self.done.is_set():
+        if self.is_python:
+            thread = ctypes.c_ulong(self.thread.ident or 0)
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(_Cancelled))
+        while self.thread.is_alive():
             connection.interrupt()
-            self.done.wait(0.02)
+            self.thread.join(0.02)
 
 
 class Session:
@@ -74,15 +79,18 @@ class Session:
 
     def watch(self, sql: str) -> Generator[float, None, list[tuple[Any, ...]]]:
         """Run a long statement in a thread; yield how far it is (0 to 1, -1 unknown); give its rows."""
-        return (yield from self.watch_call(lambda: self.connection.execute(sql).fetchall()))
+        work = _Task(lambda: self.connection.execute(sql).fetchall(), is_python=False)
+        return (yield from self._watched(work))
 
     def watch_call(self, work: Callable[[], T]) -> Generator[float, None, T]:
-        """Run work on this connection in a thread; yield how far it is and return what it gave.
+        """Run Python work on this connection in a thread; yield how far it is and return what it gave.
 
         However the caller leaves, the work has ended before this returns: a query that survived
         Ctrl-C would go on writing into files that are being removed.
         """
-        task = _Task(work)
+        return (yield from self._watched(_Task(work, is_python=True)))
+
+    def _watched(self, task: _Task[T]) -> Generator[float, None, T]:
         task.thread.start()
         try:
             while not task.done.wait(POLL_S):

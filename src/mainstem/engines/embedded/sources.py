@@ -6,7 +6,7 @@ import os
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import duckdb
 
@@ -14,11 +14,14 @@ from mainstem.connectors.files.listing import list_files
 from mainstem.connectors.files.options import FilesSource
 from mainstem.connectors.spec import read_options
 from mainstem.engines.embedded.failures import explained
-from mainstem.engines.embedded.ingest import IngestOptions, ingest
+from mainstem.engines.embedded.ingest import IngestOptions, IngestReport, ingest
+from mainstem.engines.embedded.scan import ScanReport, scan
 from mainstem.engines.embedded.session import Session, spill_dir
 from mainstem.engines.embedded.types import quoted
 from mainstem.engines.spec import Event, RunSettings, SourceRead
 from mainstem.plan.nodes import Source, fingerprint
+
+T = TypeVar("T")
 
 
 def load(
@@ -35,7 +38,7 @@ def load(
         if _is_text(source):
             facts = yield from _ingested(session, read, settings)
         else:
-            facts = _scanned(session, read)
+            facts = yield from _scanned(session, read)
     except duckdb.Error as error:
         raise explained(error, None, doing=f"reading source {source.name!r}") from error
     return Event("source_read", source.name, facts)
@@ -69,24 +72,47 @@ def _ingested(
     folder = spill_dir(settings)
     folder.mkdir(parents=True, exist_ok=True)
     options = IngestOptions(temp_directory=str(folder), positions=read.needs_position)
-    name = read.source.name
-    watched = session.watch_call(lambda: ingest(session.connection, read.source, options))
-    report = None
+    work = session.watch_call(lambda: ingest(session.connection, read.source, options))
+    report = yield from as_events(read.source.name, work)
+    session.rows(f"CREATE TEMP VIEW {quoted(read.source.name)} AS {report.select}")
+    return _facts(report) | {
+        "in_place": False, "doubtful_rows": report.doubtful_rows,
+        "slow_files": [list(pair) for pair in report.slow_files],
+    }  # fmt: skip
+
+
+def _scanned(
+    session: Session, read: SourceRead
+) -> Generator[Event, None, dict[str, Any]]:
+    work = session.watch_call(
+        lambda: scan(session.connection, read.source, positions=read.needs_position)
+    )
+    report = yield from as_events(read.source.name, work)
+    session.rows(f"CREATE TEMP VIEW {quoted(read.source.name)} AS {report.select}")
+    # Pruning is the engine's business: how many of the rows it really touched is not known.
+    return _facts(report) | {
+        "in_place": True, "skipped": None, "checked_columns": list(report.checked_columns),
+    }  # fmt: skip
+
+
+def _facts(report: IngestReport | ScanReport) -> dict[str, Any]:
+    return {
+        "rows": report.read, "admitted": report.admitted, "dead": report.bad, "skipped": 0,
+        "files": len(report.files), "bytes": report.size_bytes,
+        "unknown_fields": report.unknown_fields,
+        "position": position([f.path for f in report.files]),
+    }  # fmt: skip
+
+
+def as_events(name: str, watched: Generator[float, None, T]) -> Generator[Event, None, T]:
+    """Give the fractions of watched work as ``progress`` events, and its result."""
     try:
         while True:
             yield Event("progress", name, {"fraction": next(watched)})
     except StopIteration as end:
-        report = end.value
+        return cast("T", end.value)
     finally:
         watched.close()
-    session.rows(f"CREATE TEMP VIEW {quoted(name)} AS {report.select}")
-    return {
-        "rows": report.read, "admitted": report.admitted, "dead": report.bad, "skipped": 0,
-        "files": len(report.files), "bytes": report.size_bytes, "in_place": False,
-        "unknown_fields": report.unknown_fields, "doubtful_rows": report.doubtful_rows,
-        "slow_files": [list(pair) for pair in report.slow_files],
-        "position": position([f.path for f in report.files]),
-    }  # fmt: skip
 
 
 def position(paths: list[str]) -> str:

@@ -181,4 +181,4 @@ def remove_staged(targets: dict[str, Target], settings: RunSettings) -> None:
     """Remove everything that is staged; the old outputs stay as they are."""
     for target in targets.values():
         undo_target(target)
-    remove(staging_dir(settings))
+    remove(staging_dir(settings).parent)

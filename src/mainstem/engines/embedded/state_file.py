@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 
+from mainstem.engines.embedded.fetch import fetch
 from mainstem.engines.embedded.failures import outside, words
 from mainstem.engines.embedded.session import OFFLINE, Session, plain_connection
 from mainstem.engines.embedded.types import literal, quoted
@@ -134,9 +135,7 @@ def answer(state_dir: Path, sql: str) -> tuple[list[str], list[str], list[tuple[
     """Give the column names, types and rows of a question to the state tables."""
     connection = open_tables(state_dir)
     try:
-        cursor = connection.execute(sql)
-        columns = cursor.description or []
-        return [c[0] for c in columns], [str(c[1]) for c in columns], cursor.fetchall()
+        return fetch(connection, sql)
     except duckdb.Error as error:
         raise DataError(
             f"the query failed: {words(error)}", code="QueryFailed",

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mainstem.engines.embedded.failures import MARK
 from mainstem.engines.embedded.outputs import Output
 from mainstem.engines.embedded.types import duckdb_type, literal, quoted
-from mainstem.plan.types import Field, Schema
+from mainstem.plan.types import Field, Schema, Type
 from mainstem.storage.local.commit import part_prefix
 
 # What a narrow integer of a sink can hold (V1: expressions know BIGINT only).
 RANGES = {"smallint": (-(2**15), 2**15 - 1), "integer": (-(2**31), 2**31 - 1)}
-
-# Begins every message that a check at the sink raises inside DuckDB; `failures` knows it.
-MARK = "mainstem: "
 
 # One spelling of an instant in text files, read back the same by JSON and CSV readers everywhere.
 INSTANT = "%Y-%m-%dT%H:%M:%S.%fZ"
@@ -62,15 +60,35 @@ def _checks(field: Field, given: Field, output: Output) -> list[tuple[str, str]]
         low, high = RANGES[field.type.kind]
         text = f"CAST({name} AS VARCHAR) || {literal(f' does not fit {field.type}')}"
         found.append((f"{name} NOT BETWEEN {low} AND {high}", text))
-    if output.format == "json" and field.type.kind == "double":
-        text = f"CAST({name} AS VARCHAR) || ' is no JSON number'"
-        found.append((f"NOT isfinite({name})", text))
+    if output.format == "json" and field.type.has_float:
+        # DuckDB writes NaN and Infinity as they are, and then no JSON reader takes the line.
+        text = f"CAST({name} AS VARCHAR) || ' holds a value that is no JSON number'"
+        found.append((_holds_no_number(name, field.type), text))
     if output.format == "text" and field.name not in output.partition_by:
         found.extend((
             (f"{name} IS NULL", literal("NULL, which a line of text cannot say")),
             (f"contains({name}, chr(10))", literal("a line end inside a line of text")),
         ))  # fmt: skip
     return found
+
+
+def _holds_no_number(value: str, type_: Type, depth: int = 0) -> str:
+    """Give the test whether a NaN or an infinity stands anywhere in a value."""
+    if type_.kind == "double":
+        return f"coalesce(NOT isfinite({value}), false)"
+    item = quoted(f"item{depth}")
+    if type_.kind in ("list", "map"):
+        items = value if type_.kind == "list" else f"map_values({value})"
+        test = _holds_no_number(item, type_.items[-1], depth + 1)
+        return f"coalesce(len(list_filter({items}, lambda {item}: {test})) > 0, false)"
+    if type_.kind == "struct":
+        parts = [
+            _holds_no_number(f"struct_extract({value}, {literal(name)})", part, depth)
+            for name, part in zip(type_.names, type_.items, strict=True)
+            if part.has_float
+        ]
+        return f"({' OR '.join(parts)})"
+    return "false"
 
 
 def copy_sql(select: str, output: Output, staged: Path, run_id: str) -> str:

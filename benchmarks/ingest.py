@@ -1,0 +1,207 @@
+"""Checked ingest against DuckDB's own typed readers without checks, in one process, alternating.
+
+Prints raw times, the ratio of medians, the cost of each check, and one JSON object as last line.
+``QUICK=1`` uses 200,000 rows and 3 rounds, otherwise 1,000,000 rows and 7.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import duckdb
+
+from benchmarks import process
+from benchmarks.report import Report
+from mainstem.connectors.files import files
+from mainstem.engines.embedded import checks
+from mainstem.engines.embedded.ingest import IngestOptions, ingest
+from mainstem.plan.nodes import Source
+from mainstem.plan.types import parse_schema
+
+QUICK = bool(os.environ.get("QUICK"))
+N_ROWS = 200_000 if QUICK else 1_000_000
+N_ROUNDS = 3 if QUICK else 7
+SCHEMA = (
+    "id bigint not null, card string, amount decimal(12,2), country string, ok boolean, ts timestamp, "
+    "day date, score double"
+)
+COLUMNS = (
+    "{'id':'BIGINT','card':'VARCHAR','amount':'DECIMAL(12,2)','country':'VARCHAR','ok':'BOOLEAN',"
+    "'ts':'TIMESTAMPTZ','day':'DATE','score':'DOUBLE'}"
+)
+WORDS = ["alpha", "beta", "gamma", "Rome", "Oslo", "München", "x,y", 'he said "hi"']
+
+
+def measure(*, quick: bool) -> Report:
+    """Run this file in a process of its own, and report the figures of its last line."""
+    command = [sys.executable, "-m", "benchmarks.ingest"]
+    quick_words = {"QUICK": "1" if quick else ""}
+    sample = process.run(command, environment=quick_words, cwd=process.ROOT)
+    found = json.loads(sample.out.splitlines()[-1])
+    report = Report("ingest")
+    for kind in ("csv", "json"):
+        medians = found[f"{kind}_median_s"]
+        size_mb = found[f"{kind}_bytes"] / 1e6
+        raw = (
+            f"{medians['checked']:.3g} s / {medians['plain']:.3g} s (CPU {medians['checked_cpu']:.3g}"
+            f" / {medians['plain_cpu']:.3g} s), {size_mb:.0f} MB"
+        )
+        report.at_most(f"ingest_{kind}_vs_duckdb", found[f"ingest_{kind}_vs_duckdb"], 2, raw)
+    costs = ", ".join(f"{name} {cost:.3g} s" for name, cost in found["check_costs_s"].items())
+    report.note(f"what each check adds to {found['n_rows']} rows of CSV: {costs}")
+    report.fact(ingest_rows=found["n_rows"], ingest_n_runs=found["n_runs"])
+    report.fact(ingest_check_costs_s=found["check_costs_s"])
+    return report
+
+
+def write_data(folder: Path) -> tuple[Path, Path]:
+    """Write the same rows as CSV and as JSON lines."""
+    chance = random.Random(7)
+    start = datetime(2024, 1, 1)  # noqa: DTZ001  it is written with a Z
+    csv, lines = folder / "rows.csv", folder / "rows.jsonl"
+    with csv.open("w") as left, lines.open("w") as right:
+        left.write("id,card,amount,country,ok,ts,day,score\n")
+        for i in range(N_ROWS):
+            word = chance.choice(WORDS)
+            at = (start + timedelta(milliseconds=137 * i)).isoformat(timespec="milliseconds") + "Z"
+            day = (start + timedelta(days=chance.randrange(700))).date().isoformat()
+            card, amount = f"card{chance.randrange(100000):06d}", f"{chance.random() * 1000:.2f}"
+            ok, score = ("true" if chance.random() < 0.5 else "false"), repr(chance.random() * 100)
+            quoted = '"' + word.replace('"', '""') + '"' if "," in word or '"' in word else word
+            left.write(f"{i},{card},{amount},{quoted},{ok},{at},{day},{score}\n")
+            right.write(
+                f'{{"id":{i},"card":"{card}","amount":{amount},"country":{json.dumps(word)},"ok":{ok},'
+                f'"ts":"{at}","day":"{day}","score":{score}}}\n'
+            )
+    return csv, lines
+
+
+def timed(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def timed_twice(work: Callable[[], object]) -> tuple[float, float]:
+    """Give wall and CPU seconds; on a machine that does other work only the second is steady."""
+    cpu = time.process_time()
+    wall = timed(work)
+    return wall, time.process_time() - cpu
+
+
+def compare(
+    connection: duckdb.DuckDBPyConnection, name: str, path: Path, reader: str
+) -> tuple[float, dict[str, list[float]]]:
+    """Give the ratio of medians and the raw times; the rows are compared first."""
+    source = Source("rows", files(str(path)), parse_schema(SCHEMA))
+
+    def unchecked() -> None:
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE plain AS SELECT * FROM {reader}")
+
+    def checked() -> None:
+        ingest(connection, source, IngestOptions(table="checked"))
+
+    unchecked()
+    checked()
+    for one, other in (("plain", "checked"), ("checked", "plain")):
+        left = connection.execute(
+            f"SELECT count(*) FROM (SELECT * FROM {one} EXCEPT ALL SELECT * FROM {other})"
+        ).fetchall()
+        assert left == [(0,)], f"{name}: rows differ"
+    times: dict[str, list[float]] = {"plain": [], "checked": [], "plain_cpu": [], "checked_cpu": []}
+    for _ in range(N_ROUNDS):
+        for label, work in (("plain", unchecked), ("checked", checked)):
+            wall, cpu = timed_twice(work)
+            times[label].append(wall)
+            times[f"{label}_cpu"].append(cpu)
+    ratio = statistics.median(times["checked"]) / statistics.median(times["plain"])
+    cpu_ratio = statistics.median(times["checked_cpu"]) / statistics.median(times["plain_cpu"])
+    size = path.stat().st_size
+    print(f"{name}: {N_ROWS} rows, {size / 1e6:.0f} MB, ratio {ratio:.2f}, of CPU {cpu_ratio:.2f}")
+    for label, values in times.items():
+        print(f"  {label:11} {' '.join(f'{v:.3f}' for v in values)}")
+    return ratio, times
+
+
+def cost_of_checks(connection: duckdb.DuckDBPyConnection, csv: Path) -> dict[str, float]:
+    """Give, for each column, the seconds that its check adds to casting all columns (CSV)."""
+    fields = parse_schema(SCHEMA).fields
+    columns = COLUMNS
+    for kind in ("BIGINT", "DECIMAL(12,2)", "BOOLEAN", "TIMESTAMPTZ", "DATE", "DOUBLE"):
+        columns = columns.replace(f"'{kind}'", "'VARCHAR'")
+    relation = (
+        f"read_csv('{csv}', columns = {columns}, auto_detect = false, header = true, nullstr = [''], "
+        "allow_quoted_nulls = false, quote = '\"', escape = '\"', delim = ',')"
+    )
+    checked = {f.name: checks.from_text(f'"{f.name}"', replace(f, nullable=True)) for f in fields}
+    values = ", ".join(c.value for c in checked.values())
+
+    def load(sure: str) -> None:
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE one AS SELECT {values}, CASE WHEN {sure} THEN NULL "
+            f"ELSE 'x' END FROM {relation}"
+        )
+
+    costs = {}
+    for name, one in checked.items():
+        pairs = [
+            (timed(lambda: load("TRUE")), timed(lambda o=one: load(o.sure)))
+            for _ in range(N_ROUNDS)
+        ]
+        costs[name] = round(
+            statistics.median(b for _, b in pairs) - statistics.median(a for a, _ in pairs), 4
+        )
+    return costs
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        csv, lines = write_data(Path(folder))
+        connection = duckdb.connect(config={"threads": 2})
+        connection.execute("SET TimeZone = 'UTC'")
+        csv_ratio, csv_times = compare(
+            connection, "csv", csv,
+            f"read_csv('{csv}', columns = {COLUMNS}, auto_detect = false, header = true, delim = ',', "
+            "quote = '\"', escape = '\"')",
+        )  # fmt: skip
+        json_ratio, json_times = compare(
+            connection,
+            "json",
+            lines,
+            f"read_ndjson('{lines}', columns = {COLUMNS}, auto_detect = false)",
+        )
+        costs = cost_of_checks(connection, csv)
+        print("cost of each check, seconds:", costs)
+        print(
+            json.dumps(
+                {
+                    "ingest_csv_vs_duckdb": round(csv_ratio, 3),
+                    "ingest_json_vs_duckdb": round(json_ratio, 3),
+                    "n_rows": N_ROWS,
+                    "csv_bytes": csv.stat().st_size,
+                    "json_bytes": lines.stat().st_size,
+                    "n_runs": N_ROUNDS,
+                    "csv_median_s": {
+                        k: round(statistics.median(v), 4) for k, v in csv_times.items()
+                    },
+                    "json_median_s": {
+                        k: round(statistics.median(v), 4) for k, v in json_times.items()
+                    },
+                    "check_costs_s": costs,
+                }
+            )
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""`mainstem check`: everything that can be known without reading data."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mainstem.cli import target
+from mainstem.cli.failure import findings_text
+from mainstem.cli.numbers import plural
+from mainstem.cli.options import NO_CHOICE, NO_OPTIONS, Chosen, Common
+from mainstem.cli.output import say, say_json
+from mainstem.errors import CheckFailed, Finding, UnsupportedError
+
+if TYPE_CHECKING:
+    from mainstem.definition.resolve import Resolved
+
+
+def check(
+    file: Path | None = None, /, *, infer: bool = False, chosen: Chosen = NO_CHOICE,
+    common: Common = NO_OPTIONS,
+) -> int:  # fmt: skip
+    """Check all that can be known without reading data: names, types, SQL, settings, engine.
+
+    Findings are the answer and go to standard output. Exits with 2 when any is an error, with 3
+    when the pipeline is right and this version cannot run it.
+
+    Parameters
+    ----------
+    file : Path
+        Pipeline file, or its folder.
+    infer : bool
+        Write the schema of each source that has none into the file; this reads the data.
+    """
+    common.start_log()
+    if infer:
+        _infer(file, chosen, common)
+    resolved = target.resolve(file, chosen)
+    findings = sorted(
+        [*resolved.findings.items, *_gaps(resolved)], key=lambda f: (f.severity != "error", f.where)
+    )
+    if common.is_json:
+        say_json(_document(resolved, findings))
+    else:
+        if findings:
+            say(findings_text(findings, stream=sys.stdout))
+        if not common.quiet:
+            say(_summary(resolved, findings))
+    return _exit_code(resolved, findings)
+
+
+def _gaps(resolved: Resolved) -> list[Finding]:
+    """Give what the engine cannot run; of a wrong pipeline there is no plan to ask about."""
+    from mainstem.runtime.run import load_engine
+
+    if resolved.plan is None:
+        return []
+    found = load_engine("embedded").gaps(resolved.plan)
+    return [gap for gap in found if gap not in resolved.findings.items]
+
+
+def _exit_code(resolved: Resolved, findings: list[Finding]) -> int:
+    from mainstem.definition.resolve import UNSUPPORTED
+
+    errors = [f for f in findings if f.severity == "error"]
+    if not errors:
+        return 0
+    is_right = resolved.plan is not None or all(f.code in UNSUPPORTED for f in errors)
+    return UnsupportedError.exit_code if is_right else CheckFailed.exit_code
+
+
+def _document(resolved: Resolved, findings: list[Finding]) -> dict[str, object]:
+    return {
+        "pipeline": resolved.pipeline.name, "file": str(resolved.pipeline.file or ""),
+        "ok": not any(f.severity == "error" for f in findings),
+        "findings": [f.to_dict() for f in findings],
+    }  # fmt: skip
+
+
+def _summary(resolved: Resolved, findings: list[Finding]) -> str:
+    n_errors = sum(f.severity == "error" for f in findings)
+    n_warnings = len(findings) - n_errors
+    if n_errors:
+        return f"{plural(n_errors, 'error')}, {plural(n_warnings, 'warning')}"
+    pipeline = resolved.pipeline
+    n_tables = sum(step.is_table for step in pipeline.steps)
+    parts = [
+        plural(len(pipeline.sources), "source"), plural(len(pipeline.steps) - n_tables, "view"),
+        plural(n_tables, "table"), plural(n_warnings, "warning"),
+    ]  # fmt: skip
+    return f"{pipeline.name}: ok ({', '.join(parts)})"
+
+
+def _infer(file: Path | None, chosen: Chosen, common: Common) -> None:
+    from mainstem.cli.inference import write_schemas
+
+    for line in write_schemas(target.find(file), chosen):
+        if not common.quiet and not common.is_json:
+            say(line)

@@ -1,0 +1,76 @@
+"""`mainstem render`: the SQL of the steps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mainstem.cli import target
+from mainstem.cli.options import NO_CHOICE, NO_OPTIONS, Chosen, Common
+from mainstem.cli.output import say, say_json
+from mainstem.errors import DefinitionError, SettingsError, listing, nearest
+
+if TYPE_CHECKING:
+    from mainstem.engines.spec import Statement
+
+
+def render(
+    *names: str, chosen: Chosen = NO_CHOICE, common: Common = NO_OPTIONS,
+) -> int:  # fmt: skip
+    """Print the SQL of the steps: as Mainstem understood it, and as the engine gets it.
+
+    Parameters
+    ----------
+    names : str
+        A pipeline file or its folder, a step, or both; all steps when none is named.
+    """
+    from mainstem.runtime.run import load_engine
+
+    common.start_log()
+    file, step = _file_and_step(names)
+    plan = target.resolve(file, chosen).checked_plan()
+    engine = load_engine("embedded")
+    statements = engine.compile(plan).statements
+    if step:
+        statements = _only(statements, step)
+    if common.is_json:
+        say_json({"pipeline": plan.name, "engine": engine.name, "steps": [
+            {"name": s.step.name, "mainstem": canonical(s), engine.name: s.sql} for s in statements
+        ]})  # fmt: skip
+        return 0
+    say("\n\n".join(
+        f"-- {s.step.name}: Mainstem\n{canonical(s)}\n\n-- {s.step.name}: {engine.name}\n{s.sql}"
+        for s in statements
+    ))  # fmt: skip
+    return 0
+
+
+def canonical(statement: Statement) -> str:
+    """Give a step's SQL in the one way in which Mainstem writes it."""
+    from mainstem.sql.text import to_text
+
+    return to_text(statement.step.query)
+
+
+def _file_and_step(names: tuple[str, ...]) -> tuple[Path | None, str]:
+    """Tell a file from a step: a step's name has no dot and is no folder."""
+    files = [n for n in names if Path(n).suffix or Path(n).is_dir()]
+    steps = [n for n in names if n not in files]
+    if len(files) > 1 or len(steps) > 1:
+        raise SettingsError(
+            f"render takes one pipeline file and one step (given: {listing(names)})",
+            code="Usage", fix="see mainstem render --help",
+        )  # fmt: skip
+    return (Path(files[0]) if files else None), (steps[0] if steps else "")
+
+
+def _only(statements: tuple[Statement, ...], name: str) -> tuple[Statement, ...]:
+    found = tuple(s for s in statements if s.step.name.lower() == name.lower())
+    if found:
+        return found
+    names = [s.step.name for s in statements]
+    close = nearest(name, names)
+    raise DefinitionError(
+        f"no step {name!r} (steps: {listing(names)})", code="StepNotFound",
+        fix=f"write {close}" if close else "leave it out to see every step",
+    )  # fmt: skip

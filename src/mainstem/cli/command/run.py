@@ -1,0 +1,173 @@
+"""`mainstem run`: runs a pipeline, and says what came of it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from mainstem.cli import target
+from mainstem.cli.failure import findings_text
+from mainstem.cli.ledger import ledger_text
+from mainstem.cli.numbers import plural, rate, seconds
+from mainstem.cli.options import NO_CHOICE, NO_OPTIONS, Chosen, Common
+from mainstem.cli.output import say, say_line
+from mainstem.cli.progress import Progress
+from mainstem.cli.state import run_options
+from mainstem.cli.terminal import is_interactive
+from mainstem.errors import SettingsError, UnsupportedError
+
+if TYPE_CHECKING:
+    from mainstem.definition.resolve import Resolved
+    from mainstem.engines.spec import Event
+    from mainstem.plan.nodes import Plan
+    from mainstem.runtime.run import RunOptions
+
+# Engines of the design that nothing runs on yet, by the scheme of their address.
+LATER = ("spark", "flink", "yarn", "hadoop")
+# A line of progress for each source or table at most this often, in seconds.
+PAUSE_S = 1.0
+EXAMPLE = "write --param name=value, once for each name"
+# A shorter run says nothing about speed.
+SURE_S = 1.0
+
+
+def run(
+    file: Path | None = None, /, *, param: tuple[str, ...] = (), memory_limit: str = "",
+    threads: int | None = None, engine: str = "embedded", chosen: Chosen = NO_CHOICE,
+    common: Common = NO_OPTIONS,
+) -> int:  # fmt: skip
+    """Run a pipeline.
+
+    Shows its progress on a terminal and prints the ledger at the end; elsewhere, and with -o json,
+    prints a line of JSON for each event. All outputs change together, at the end, or not at all.
+
+    Parameters
+    ----------
+    file : Path
+        Pipeline file, or its folder.
+    param : tuple of str
+        Value of a parameter, as in --param day=2024-01-31; may be repeated.
+    memory_limit : str
+        Memory that the engine may use before it spills to disk, such as 2GB.
+    threads : int
+        Threads of the engine.
+    engine : str
+        embedded, the only one of this version.
+    """
+    common.start_log()
+    refuse_later_engine(engine)
+    given = params(param)
+    threads_text = "" if threads is None else str(threads)
+    resolved = target.resolve(file, chosen, memory_limit=memory_limit, threads=threads_text)
+    plan = resolved.checked_plan()
+    options = run_options(resolved, given, engine)
+    if common.is_json or (common.output is None and not sys.stdout.isatty()):
+        _run_in_lines(plan, options, resolved, quiet=common.quiet)
+    else:
+        _run_in_text(plan, options, resolved, quiet=common.quiet)
+    return 0
+
+
+def refuse_later_engine(engine: str) -> None:
+    """Refuse an engine that a later version brings; of others the runtime says that it has none."""
+    name = engine.partition("://")[0].lower()
+    if name in LATER:
+        raise UnsupportedError(
+            f"engine {name!r} arrives in a later version", code="EngineNotYet",
+            fix="leave --engine out: the embedded engine runs the same pipeline",
+        )  # fmt: skip
+
+
+def params(texts: tuple[str, ...]) -> dict[str, str]:
+    """Read ``name=value`` texts; what the values mean is decided by the pipeline."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        name = name.strip()
+        if not sign or not name:
+            raise SettingsError("a --param has no name", code="Usage", fix=EXAMPLE)
+        if name in found:
+            raise SettingsError(f"--param {name} is given twice", code="Usage", fix=EXAMPLE)
+        found[name] = value
+    return found
+
+
+def _run_in_text(plan: Plan, options: RunOptions, resolved: Resolved, *, quiet: bool) -> None:
+    if resolved.findings.items:
+        print(findings_text(resolved.findings.items, stream=sys.stderr), file=sys.stderr)
+    end: dict[str, Any] = {}
+    notes: list[str] = []
+    with Progress(plan) as progress, _events(plan, options) as events:
+        for event in events:
+            if is_interactive() and not quiet:
+                progress.take(event)
+            if event.kind == "run_ended":
+                end = event.facts
+            elif event.kind in ("journal_repaired", "recovered"):
+                notes.append(_note(event))
+    if quiet:
+        return
+    for note in notes:
+        say(note)
+    say(ledger_text(end["ledger"]))
+    say(f"{plan.name} {end['status']} in {_pace(end)} (run {end['run_id']})")
+
+
+def _pace(end: dict[str, Any]) -> str:
+    """Give how long the run took, and rows read a second where every source counts its rows."""
+    counts = [line["read"] for line in end["ledger"]["sources"].values()]
+    is_sure = None not in counts and end["seconds"] >= SURE_S
+    speed = rate(sum(counts), end["seconds"]) if is_sure else ""
+    return ", ".join(filter(None, (seconds(end["seconds"]), speed)))
+
+
+def _note(event: Event) -> str:
+    if event.kind == "recovered":
+        outcome = event.facts["outcome"]
+        return f"run {event.name} had been killed: its commit was {outcome}"
+    n_bytes = event.facts["bytes"]
+    return f"the last line of the journal was cut off by a crash: {plural(n_bytes, 'byte')} removed"
+
+
+def _run_in_lines(plan: Plan, options: RunOptions, resolved: Resolved, *, quiet: bool) -> None:
+    if not quiet:
+        for finding in resolved.findings.items:
+            say_line({"event": "warning", **finding.to_dict()})
+    last: dict[str, float] = {}
+    with _events(plan, options) as events:
+        for event in events:
+            is_end = event.kind == "run_ended"
+            if is_end or (not quiet and _is_due(event, last)):
+                say_line({"event": event.kind, "name": event.name, **event.facts})
+
+
+def _is_due(event: Event, last: dict[str, float]) -> bool:
+    """Say whether an event is told; a fraction ten times a second would bury the rest."""
+    if event.kind != "progress":
+        return True
+    now = time.monotonic()
+    if now - last.setdefault(event.name, now) < PAUSE_S:
+        return False
+    last[event.name] = now
+    return True
+
+
+@contextmanager
+def _events(plan: Plan, options: RunOptions) -> Iterator[Iterator[Event]]:
+    """Run, and stop the run when the caller leaves early.
+
+    A signal may arrive while an event is being shown, outside of the run's own code: it ends the
+    run in the same way.
+    """  # noqa: DOC501  (`stopped` gives a Stopped)
+    from mainstem.runtime.run import run as run_plan
+    from mainstem.runtime.signals import stopped
+
+    try:
+        with closing(cast("Any", run_plan(plan, options))) as events:
+            yield events
+    except KeyboardInterrupt as error:
+        raise stopped(error) from error

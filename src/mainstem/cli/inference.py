@@ -1,0 +1,74 @@
+"""Schemas from data, for ``check --infer`` and ``init --from``; the only commands that infer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mainstem.errors import DefinitionError, Findings
+
+if TYPE_CHECKING:
+    from mainstem.cli.options import Chosen
+    from mainstem.plan.types import Schema
+
+
+def write_schemas(file: Path, chosen: Chosen) -> Iterator[str]:
+    """Write the missing schemas of a pipeline into its file; give a line for each."""
+    from mainstem.definition.binding import bound
+    from mainstem.definition.infer import edit, sources_without_schema
+    from mainstem.definition.load import load
+    from mainstem.engines.embedded.infer import infer_schema
+    from mainstem.runtime.start import base_of
+    from mainstem.settings.file import read
+
+    pipeline = load(file, chosen.pipeline)
+    missing = sources_without_schema(pipeline)
+    if not missing:
+        yield "every source has a schema"
+        return
+    findings = Findings()
+    settings = read(pipeline.file, env=chosen.env, flags=chosen.flags(), findings=findings)
+    schemas: dict[str, Schema] = {}
+    for source in missing:
+        binding = bound(
+            "sources", source.name, source.binding, settings, where=source.where, findings=findings
+        )
+        findings.raise_errors()
+        if binding is not None:
+            schemas[source.name] = infer_schema(binding, base_of(pipeline))
+    change = edit(file, schemas)
+    change.write()
+    for name, schema in schemas.items():
+        yield f"{file}: schema of {name!r} written ({schema})"
+
+
+def first_pipeline(data: Path, folder: Path) -> str:
+    """Give the text of a first pipeline over a data file, which will stand in `folder`."""
+    from mainstem.connectors.files import files
+    from mainstem.definition.infer import first_pipeline as text_of
+    from mainstem.engines.embedded.infer import infer_schema
+
+    if not data.is_file():
+        raise DefinitionError(
+            f"there is no data file {str(data)!r}", code="DataFileMissing",
+            fix="name a CSV, JSON lines, Parquet or text file",
+        )  # fmt: skip
+    schema = infer_schema(files(str(data.absolute())), folder)
+    name = identifier(data)
+    return text_of(f"{name}_all", name, _relative(data, folder), schema)
+
+
+def identifier(data: Path) -> str:
+    """Give a name for the source of a file: letters, digits and underscores."""
+    stem = data.name.split(".", maxsplit=1)[0]
+    name = re.sub(r"_+", "_", re.sub(r"\W", "_", stem, flags=re.ASCII)).strip("_").lower()
+    return name if name and not name[0].isdigit() else f"data_{name}".rstrip("_")
+
+
+def _relative(data: Path, folder: Path) -> str:
+    """Give a path as the pipeline names it: from its own folder when the data is below it."""
+    full = data.absolute()
+    base = folder.absolute()
+    return str(full.relative_to(base) if full.is_relative_to(base) else full)

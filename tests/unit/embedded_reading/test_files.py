@@ -1,0 +1,189 @@
+"""Which files are read, compressed ones, and Parquet in place."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from mainstem.connectors.duckdb import duckdb as duckdb_table
+from mainstem.connectors.files import files
+from mainstem.engines.embedded.ingest import IngestOptions, ingest
+from mainstem.engines.embedded.scan import scan
+from mainstem.errors import DataError, OutsideError, SettingsError
+from mainstem.plan.nodes import Source
+from mainstem.plan.types import parse_schema
+
+
+def source(path: Path | str, schema: str, event_time: str = "", **options: Any) -> Source:
+    return Source("s", files(str(path), **options), parse_schema(schema), event_time=event_time)
+
+
+def test_zip_with_na(tmp_path: Path) -> None:
+    """A CSV in a zip with NA for NULL is read; the temporary copy is gone afterwards."""
+    with zipfile.ZipFile(tmp_path / "flights.csv.zip", "w") as archive:
+        archive.writestr("flights.csv", "id,delay\n1,NA\n2,7\n")
+    connection = duckdb.connect()
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    report = ingest(
+        connection, source(tmp_path / "flights.csv.zip", "id bigint, delay bigint", null="NA"),
+        IngestOptions(temp_directory=str(copies)),
+    )  # fmt: skip
+    assert connection.execute(report.select).fetchall() == [(1, None), (2, 7)]
+    assert list(copies.iterdir()) == []
+
+
+def test_damaged_gzip(tmp_path: Path) -> None:
+    """A gzip file that was cut short stops the run and is named."""
+    whole = gzip.compress(os.urandom(5000).hex().encode() + b"\n")
+    (tmp_path / "a.txt.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match=r"a\.txt\.gz is damaged or cut short"):
+        ingest(duckdb.connect(), source(tmp_path / "a.txt.gz", "line string"))
+
+
+def test_glob_order_and_positions(tmp_path: Path) -> None:
+    """Files are read in path order and rows are numbered through, also when one file is read slowly."""
+    (tmp_path / "b.csv").write_bytes(b"n\n3\n4\n")
+    (tmp_path / "a.csv").write_bytes(b"n,x\n1,0\n2,0\n")
+    (tmp_path / "c.csv").write_bytes(b'n,x\n5,"a\rb"\n')
+    connection = duckdb.connect()
+    report = ingest(
+        connection, source(tmp_path / "*.csv", "n bigint"), IngestOptions(positions=True)
+    )
+    rows = connection.execute(f"SELECT n, __row FROM ({report.select}) ORDER BY __row").fetchall()
+    assert rows == [(1, 0), (2, 1), (3, 2), (4, 3), (5, 4)]
+    assert [Path(f.path).name for f in report.files] == ["a.csv", "b.csv", "c.csv"]
+    assert (report.read, report.unknown_fields) == (5, 3)
+    assert [Path(path).name for path, _ in report.slow_files] == ["c.csv"]
+
+
+def test_nothing_matches(tmp_path: Path) -> None:
+    """A glob without files is an error that names the glob."""
+    with pytest.raises(OutsideError, match=r"no file matches .*none\*\.csv"):
+        ingest(duckdb.connect(), source(tmp_path / "none*.csv", "n bigint"))
+
+
+def test_unknown_ending(tmp_path: Path) -> None:
+    """A format that cannot be told is asked for."""
+    (tmp_path / "a.dat").write_bytes(b"")
+    with pytest.raises(SettingsError, match="cannot tell the format"):
+        ingest(duckdb.connect(), source(tmp_path / "a.dat", "n bigint"))
+
+
+def test_hive(tmp_path: Path) -> None:
+    """Partition columns come from the path and are checked like any other."""
+    for year in ("2023", "2024"):
+        folder = tmp_path / f"year={year}"
+        folder.mkdir()
+        (folder / "a.csv").write_bytes(b"n\n1\n")
+    connection = duckdb.connect()
+    report = ingest(connection, source(tmp_path, "year bigint, n bigint", hive=True))
+    assert connection.execute(report.select).fetchall() == [(2023, 1), (2024, 1)]
+    (tmp_path / "year=2024").rename(tmp_path / "year=soon")
+    with pytest.raises(DataError, match="partition column year"):
+        ingest(connection, source(tmp_path, "year bigint, n bigint", hive=True))
+
+
+def test_text_columns(tmp_path: Path) -> None:
+    """Empty lines are rows of a text file; it has line, line_number and file."""
+    path = tmp_path / "a.log"
+    path.write_bytes(b"x\n\n\xc3\xa9\r\n")
+    connection = duckdb.connect()
+    report = ingest(connection, source(path, "line_number bigint, line string, file string"))
+    name = str(path)
+    assert connection.execute(report.select).fetchall() == [
+        (1, "x", name),
+        (2, "", name),
+        (3, "é", name),
+    ]
+
+
+@pytest.mark.parametrize(("name", "data"), [("a.csv", "at\n{}\n"), ("a.jsonl", '{{"at":"{}"}}\n')])
+def test_event_time(tmp_path: Path, name: str, data: str) -> None:
+    """T2: an event time more than a day after the file was written is a bad row."""
+    path = tmp_path / name
+    written = datetime(2024, 1, 1, tzinfo=UTC).timestamp()
+    path.write_text(data.format("2024-01-02T00:00:00Z"))
+    os.utime(path, (written, written))
+    assert ingest(duckdb.connect(), source(path, "at timestamp", "at")).read == 1
+    path.write_text(data.format("2024-01-02T00:00:00.000001Z"))
+    os.utime(path, (written, written))
+    with pytest.raises(DataError, match=r"a\.\w+:\d: column 'at'.*T2"):
+        ingest(duckdb.connect(), source(path, "at timestamp", "at"))
+
+
+def parquet(path: Path, select: str) -> Path:
+    duckdb.connect().execute(f"COPY ({select}) TO '{path}' (FORMAT parquet)")
+    return path
+
+
+def test_parquet_types_that_fit(tmp_path: Path) -> None:
+    """Narrow types widen without a look at the rows; instants are UTC."""
+    path = parquet(
+        tmp_path / "a.parquet",
+        "SELECT 1::SMALLINT AS a, 1.5::DECIMAL(4,1) AS b, TIMESTAMP '2024-01-01 00:00:00' AS t, "
+        "[1::INTEGER] AS l, {'x': 1::INTEGER, 'y': 'z'} AS s, 9 AS other",
+    )
+    connection = duckdb.connect()
+    report = scan(
+        connection,
+        source(
+            path,
+            "a bigint not null, b decimal(6,2), t timestamp, l bigint[], s struct(x bigint, y string)",
+        ),
+    )
+    rows = connection.execute(
+        f"SELECT a, b::VARCHAR, epoch_us(t), l, s FROM ({report.select})"
+    ).fetchall()
+    assert rows == [(1, "1.50", 1704067200000000, [1], {"x": 1, "y": "z"})]
+    assert (report.read, report.unknown_fields, report.checked_columns) == (1, 1, ())
+
+
+@pytest.mark.parametrize(
+    ("select", "schema", "message"),
+    [
+        ("SELECT 1 AS a", "b bigint", "has no column 'b'"),
+        ("SELECT 'x' AS a", "a bigint", "is VARCHAR, declared as bigint"),
+        ("SELECT 1.55::DECIMAL(4,2) AS a", "a decimal(4,1)", "declared as decimal"),
+        ("SELECT 70000 AS a UNION ALL SELECT 1", "a smallint", "1 bad row"),
+        ("SELECT NULL::INTEGER AS a UNION ALL SELECT 1", "a bigint not null", "row 0: column 'a'"),
+        ("SELECT TIMESTAMP_NS '2024-01-01 00:00:00.000000001' AS a", "a timestamp", "1 bad row"),
+    ],
+)
+def test_parquet_that_does_not_fit(tmp_path: Path, select: str, schema: str, message: str) -> None:
+    """A declared column is checked before the run, also when nothing selects it."""
+    path = parquet(tmp_path / "a.parquet", select)
+    with pytest.raises(DataError, match=message):
+        scan(duckdb.connect(), source(path, schema))
+
+
+def test_parquet_hive_and_positions(tmp_path: Path) -> None:
+    """Files of different but fitting types are one source; rows are numbered through."""
+    for name, value in (("k=1", "1::SMALLINT"), ("k=2", "2::BIGINT")):
+        (tmp_path / name).mkdir()
+        parquet(tmp_path / name / "a.parquet", f"SELECT {value} AS n")
+    connection = duckdb.connect()
+    report = scan(connection, source(tmp_path, "n bigint, k bigint", hive=True), positions=True)
+    rows = connection.execute(f"SELECT * FROM ({report.select}) ORDER BY __row").fetchall()
+    assert rows == [(1, 1, 0), (2, 2, 1)]
+
+
+def test_duckdb_table(tmp_path: Path) -> None:
+    """A table of another DuckDB file is read in place, and checked."""
+    path = tmp_path / "w.duckdb"
+    with duckdb.connect(str(path)) as other:
+        other.execute("CREATE TABLE t AS SELECT 1::INTEGER AS a UNION ALL SELECT NULL")
+    connection = duckdb.connect()
+    found = Source("t", duckdb_table(str(path), "t"), parse_schema("a bigint"))
+    report = scan(connection, found)
+    assert sorted(connection.execute(report.select).fetchall(), key=str) == [(1,), (None,)]
+    strict = Source("u", duckdb_table(str(path), "t"), parse_schema("a bigint not null"))
+    with pytest.raises(DataError, match="1 bad row"):
+        scan(duckdb.connect(), strict)
