@@ -26,6 +26,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from mainstem.record import record
+
 DOCS = "docs/errors.md"
 
 
@@ -49,7 +51,7 @@ class Place:
 NOWHERE = Place()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Finding:
     """One thing that a check found, printable on its own.
 

@@ -31,7 +31,9 @@ def report(error: MainstemError, terminal: Terminal) -> int:
 
 def document(error: MainstemError) -> dict[str, Any]:
     """Give an error as plain data."""
-    findings = [{**f.to_dict(), "what": masked(f.what)} for f in error.findings]
+    findings = [
+        {**f.to_dict(), "what": masked(f.what), "fix": masked(f.fix)} for f in error.findings
+    ]
     kind = type(error).__name__
     return {"error": {"kind": kind, "exit_code": error.exit_code, "retry": error.retry,
                       "findings": findings}}  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,14 +62,15 @@ def first_pipeline(data: Path, folder: Path) -> str:
 
 
 def identifier(data: Path) -> str:
-    """Give a name for the source of a file: letters, digits and underscores."""
+    """Give a name for the source of a file: letters, digits and underscores, and no SQL word."""
+    from mainstem.sql.cursor import RESERVED
+
     stem = data.name.split(".", maxsplit=1)[0]
     name = re.sub(r"_+", "_", re.sub(r"\W", "_", stem, flags=re.ASCII)).strip("_").lower()
-    return name if name and not name[0].isdigit() else f"data_{name}".rstrip("_")
+    is_right = name and not name[0].isdigit() and name.upper() not in RESERVED
+    return name if is_right else f"data_{name}".rstrip("_")
 
 
 def _relative(data: Path, folder: Path) -> str:
-    """Give a path as the pipeline names it: from its own folder when the data is below it."""
-    full = data.absolute()
-    base = folder.absolute()
-    return str(full.relative_to(base) if full.is_relative_to(base) else full)
+    """Give a path as the pipeline names it: from its own folder, so that both can be moved."""
+    return os.path.relpath(data, folder)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from mainstem.record import record
+
 
 @Parameter(name="*")
-@dataclass(frozen=True, slots=True)
+@record
 class Speech:
     """How much is said besides the answer.
 
@@ -36,7 +37,7 @@ class Speech:
 
 
 @Parameter(name="*")
-@dataclass(frozen=True, slots=True)
+@record
 class Common(Speech):
     """What nearly every command takes.
 
@@ -55,7 +56,7 @@ class Common(Speech):
 
 
 @Parameter(name="*")
-@dataclass(frozen=True, slots=True)
+@record
 class Chosen:
     """Which pipeline, with which settings.
 

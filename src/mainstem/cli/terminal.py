@@ -6,8 +6,9 @@ import itertools
 import os
 import re
 import sys
-from dataclasses import dataclass
 from typing import IO
+
+from mainstem.record import record
 
 # Everything that moves the cursor, rings or switches colours; newline and tab are left.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -15,7 +16,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 RED, YELLOW, GREEN, BOLD, DIM = "31", "33", "32", "1", "2"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Terminal:
     """How to speak, known before the arguments are parsed: a wrong argument is told the same way.
 

@@ -18,12 +18,13 @@ from typing import Any, TypeVar
 
 from mainstem.errors import NOWHERE, Finding, Place, SettingsError, listing, nearest
 from mainstem.plan.nodes import Binding
+from mainstem.record import record
 from mainstem.settings.secret import Secret
 
 OptionsT = TypeVar("OptionsT")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@record
 class Connector:
     """One row of the connector catalogue.
 

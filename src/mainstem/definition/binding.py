@@ -6,7 +6,6 @@ import dataclasses
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from mainstem.connectors.files.listing import format_of
@@ -14,11 +13,12 @@ from mainstem.connectors.files.options import FilesSource
 from mainstem.connectors.spec import Connector, connector, connectors, read_options, wrong_options
 from mainstem.errors import Finding, Findings, MainstemError, Place, listing, nearest
 from mainstem.plan.nodes import Binding
+from mainstem.record import record
 from mainstem.settings.secret import Secret
 from mainstem.settings.values import RUN_OPTIONS, Options, Setting, Settings
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Row:
     """One line of ``config show``: a value and who set it; secrets are shown as references."""
 

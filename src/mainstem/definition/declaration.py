@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +11,7 @@ from mainstem.definition.place import Located, Span, locate
 from mainstem.errors import DefinitionError, Place
 from mainstem.plan.nodes import Binding
 from mainstem.plan.types import Schema
+from mainstem.record import record
 from mainstem.sql.tokens import Text
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -19,7 +19,7 @@ _PIPELINE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _LONGEST = 63
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ref:
     """A source, view or table by name, as `Pipeline.ref` gives it.
 
@@ -33,7 +33,7 @@ class Ref:
         return '"' + self.name.replace('"', '""') + '"'
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SourceDeclaration:
     """A source or a lookup as it was declared; the words are those of `plan.nodes.Source`."""
 
@@ -51,7 +51,7 @@ class SourceDeclaration:
     refresh: timedelta | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StepDeclaration:
     """A view or a table: its SQL, or the function that gives it.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from mainstem.plan import tree as t
+from mainstem.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Reads:
     """The sources and steps that a query reads, in order of first use."""
 

@@ -11,19 +11,19 @@ import difflib
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from mainstem.definition.declaration import SourceDeclaration
 from mainstem.definition.pipeline import Pipeline
 from mainstem.errors import DefinitionError, OutsideError, Place
 from mainstem.plan.types import Schema
+from mainstem.record import record
 from mainstem.sql.tokens import Text, Token, tokenize
 
 _WIDTH = 92
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Edit:
     """A change of one file, not made yet."""
 

@@ -12,14 +12,17 @@ import linecache
 import re
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
 from mainstem.errors import NOWHERE, Place
+from mainstem.record import record
+
+# Only the frames of the words themselves: `mainstem.demo` has pipelines of its own to point at.
+_OWN = "mainstem.definition."
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Span:
     """First and last line of a piece of a Python file, from 1."""
 
@@ -27,7 +30,7 @@ class Span:
     end_line: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Located:
     """Where a text begins; `has_columns` says whether its columns are those of the file.
 
@@ -41,9 +44,9 @@ class Located:
 
 
 def caller() -> tuple[Place, Span]:
-    """Give the place of the nearest call that stands outside of Mainstem."""
+    """Give the place of the nearest call that stands outside of this package."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and str(frame.f_globals.get("__name__", "")).startswith("mainstem."):
+    while frame is not None and str(frame.f_globals.get("__name__", "")).startswith(_OWN):
         frame = frame.f_back
     if frame is None:
         return NOWHERE, Span(0, 0)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from mainstem.connectors.spec import Connector, connector, read_options
 from mainstem.connectors.state import state
@@ -37,6 +36,7 @@ from mainstem.errors import (
 )
 from mainstem.plan.nodes import Binding, Plan, Source, Step
 from mainstem.plan.types import Schema, in_expressions, parse_schema
+from mainstem.record import record
 from mainstem.settings.file import read
 from mainstem.settings.values import Settings
 from mainstem.sql.bind import Bound, bind
@@ -50,7 +50,7 @@ UNSUPPORTED = frozenset({"StreamNotYet"})
 TEXT_SCHEMA = "line string"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Resolved:
     """What became of a pipeline: the plan when all is well, and everything that was found."""
 

@@ -6,14 +6,14 @@ Python form and the SQL form are the same plan.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 
 from mainstem.definition.duration import duration_text, parse_duration
 from mainstem.errors import DefinitionError
+from mainstem.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Window:
     """What all windows have: the column that says when a row happened."""
 
@@ -41,7 +41,7 @@ class Window:
         raise NotImplementedError
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Tumble(Window):
     """Equal windows that do not overlap; they start at 1970-01-01T00:00Z (T4)."""
 
@@ -51,7 +51,7 @@ class Tumble(Window):
         return (self.size,)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Hop(Window):
     """Windows of `size` that start every `every`."""
 
@@ -63,7 +63,7 @@ class Hop(Window):
         return (self.every, self.size)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Session(Window):
     """Rows that are at most `gap` apart, exactly the gap included (T4)."""
 
@@ -73,7 +73,7 @@ class Session(Window):
         return (self.gap,)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Cumulate(Window):
     """Windows that begin together and grow by `step` up to `size`."""
 

@@ -7,9 +7,10 @@ dark. Colour is never alone: every cell and bar also carries its number.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
 from typing import Protocol
+
+from mainstem.record import record
 
 WIDTH = 760
 LINE_LEFT, LINE_WIDTH, LINE_HEAD, LINE_HEIGHT = 64, 680, 12, 220
@@ -17,7 +18,7 @@ HEAT_LEFT, HEAT_HEAD, HEAT_TALL = 92, 44, 25
 N_STEPS = 7  # colours of a heat map, --q0 (low) to --q6 (high)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Table:
     """The numbers of a plot: the first cell of each row names it."""
 
@@ -25,7 +26,7 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Unit:
     """How a number is written: digits after the point, and what stands behind it."""
 
@@ -82,7 +83,7 @@ def words(x: float, y: float, text: str, *, anchor: str = "start", style: str = 
     return f'<text x="{x:.1f}" y="{y:.1f}"{at}{extra}>{escape(text)}</text>'
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Bars:
     """One horizontal bar for each label, in the given order.
 
@@ -150,7 +151,7 @@ def _bar(x: float, y: float, length: float, thick: float) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Line:
     """One value over evenly spaced points, such as days or hours.
 
@@ -241,7 +242,7 @@ def _runs(values: Sequence[float | None]) -> list[list[tuple[int, float]]]:
     return [run for run in runs if run]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Heat:
     """A value for each row and column, as a coloured cell with its number.
 

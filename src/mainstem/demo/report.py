@@ -6,13 +6,13 @@ Pure: values in, text out. Both demos build a `Report` and print it twice.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
 
 from mainstem.demo.plots import Bars, Plot, Table
+from mainstem.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Figure:
     """A headline number, such as ``Figure("cancelled", "8,255", "2.5 % of all")``."""
 
@@ -21,7 +21,7 @@ class Figure:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Report:
     """What a run found.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mainstem.demo.answer import bikes_report
 from mainstem.demo.data import write
 from mainstem.demo.report import Report, to_html
+from mainstem.record import record
 
 if TYPE_CHECKING:
     from mainstem.definition.pipeline import Pipeline
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PAGE = "report.html"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Demo:
     """What a demo made: the pipeline file to read and change, the report, and its page."""
 

@@ -7,15 +7,16 @@ happen, and the runtime alone decides what they mean for the journal.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Protocol
 
 from mainstem.errors import Finding
 from mainstem.plan.nodes import Plan, Source, Step
+from mainstem.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SourceRead:
     """A source that the program reads; `columns` are those that some step uses, in schema order.
 
@@ -27,7 +28,7 @@ class SourceRead:
     needs_position: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Statement:
     """One step as the engine's own SQL: a SELECT over earlier names, quoted."""
 
@@ -35,7 +36,7 @@ class Statement:
     sql: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Program:
     """A compiled plan."""
 
@@ -45,7 +46,7 @@ class Program:
     statements: tuple[Statement, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Event:
     """Something that happened in a run, as plain data: kind, step or source, facts.
 
@@ -58,7 +59,7 @@ class Event:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RunSettings:
     """What a run is given besides its program.
 

@@ -25,9 +25,10 @@ from mainstem.formats.coercion import check_null, coerce_text
 from mainstem.formats.lines import Line, read_lines
 from mainstem.formats.records import BadRow, Misfit, Row
 from mainstem.plan.types import Schema
+from mainstem.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CsvFormat:
     """How a CSV file is spelled."""
 
@@ -95,7 +96,7 @@ class _Fields:
         return at
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Record:
     line: Line
     fields: list[str | None] | None

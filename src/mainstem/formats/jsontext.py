@@ -8,9 +8,9 @@ value into a column that does not hold what the file says.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from mainstem.formats.records import Misfit
+from mainstem.record import record
 
 MAX_DEPTH = 200
 
@@ -22,7 +22,7 @@ _ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r"
 _WORDS = ("true", "false", "null")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Json:
     """One JSON value.
 

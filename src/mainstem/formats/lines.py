@@ -7,15 +7,15 @@ mark at the start of the file is dropped; what follows the last ``\n`` is a line
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from mainstem.formats.records import Misfit
+from mainstem.record import record
 
 BOM = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Line:
     """One line: its number from 1, the bytes before it in the file, its content without the end."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from mainstem.record import record
 
 
 class Misfit(Exception):
@@ -19,7 +20,7 @@ class Misfit(Exception):
         super().__init__(reason)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Row:
     """A record that fits.
 
@@ -44,7 +45,7 @@ class Row:
     raw: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BadRow:
     """A record that does not fit; `raw` are its bytes without the line end."""
 

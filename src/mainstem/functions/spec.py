@@ -35,29 +35,30 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from typing import Any
 
 from mainstem.errors import InternalError
 from mainstem.plan.types import Type
+from mainstem.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Sql:
     """An example's argument given as SQL text: an interval, a unit, a lambda."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Fails:
     """An example's result: the row fails (V10); `why` is for the docs."""
 
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Example:
     """One worked example of a row.
 
@@ -94,7 +95,7 @@ def rows(call: str, *values: Any, gives: Any, types: str = "") -> Example:
     return Example((), gives, types, table, call)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Overload:
     """One signature. `gives` is a pattern, or a function of the (coerced) argument types.
 
@@ -106,7 +107,7 @@ class Overload:
     spelling: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Function:
     """One meaning.
 

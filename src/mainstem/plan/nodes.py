@@ -11,18 +11,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from typing import Any
 
 from mainstem.errors import NOWHERE, Place
 from mainstem.plan.tree import Query
 from mainstem.plan.types import Schema, Type
+from mainstem.record import record
 
 PLAN_FORMAT = 1
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Binding:
     """What a source or sink is bound to: a connector type and its options, as plain data.
 
@@ -69,7 +70,7 @@ def _frozen(value: Any) -> Any:
     return value
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Source:
     """A named input with its declared schema.
 
@@ -112,7 +113,7 @@ class Source:
         return bool(self.key)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Param:
     """A value given at the start of a run, bound as ``:name`` and never pasted into SQL."""
 
@@ -123,7 +124,7 @@ class Param:
     where: Place = field(default=NOWHERE, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Step:
     """A view or a table: a bound query, and for a table where its rows go.
 
@@ -167,7 +168,7 @@ class Step:
         return self.sink is not None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Plan:
     """A checked pipeline. Sources and steps are in dependency order."""
 

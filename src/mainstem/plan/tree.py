@@ -12,31 +12,32 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, TypeAlias, TypeVar, cast
 
 from mainstem.plan.types import Type
+from mainstem.record import record
 
 Value: TypeAlias = None | bool | int | float | str | bytes | Decimal | date | datetime
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Node:
     """Root of all tree nodes."""
 
     at: int = field(default=-1, compare=False, kw_only=True)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Expr(Node):
     """An expression; `type` is None until it is bound."""
 
     type: Type | None = field(default=None, compare=False, kw_only=True)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Literal(Expr):
     """A constant: ``kind`` is null, boolean, integer, decimal, double, string, date or timestamp."""
 
@@ -44,7 +45,7 @@ class Literal(Expr):
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Interval(Expr):
     """A literal span of time; months, days and microseconds are kept apart."""
 
@@ -53,14 +54,14 @@ class Interval(Expr):
     micros: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Name(Expr):
     """A column as written: ``a``, ``t.a``, ``t.a.field``. Gone after binding."""
 
     parts: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Column(Expr):
     """A bound column of a relation in scope; `depth` > 0 is an outer query's (correlated)."""
 
@@ -69,14 +70,14 @@ class Column(Expr):
     depth: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Param(Expr):
     """A run parameter, ``:day``."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Star(Expr):
     """``*`` or ``t.*`` with EXCLUDE and REPLACE. Gone after binding."""
 
@@ -85,7 +86,7 @@ class Star(Expr):
     replace: tuple[tuple[str, Expr], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Order(Node):
     """A sort key. `nulls_first` is None until bound; the contract's default is NULLS LAST (V4)."""
 
@@ -94,7 +95,7 @@ class Order(Node):
     nulls_first: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Bound(Node):
     """One end of a frame: ``unbounded``, ``current`` or an offset; `following` or preceding."""
 
@@ -103,7 +104,7 @@ class Bound(Node):
     following: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Frame(Node):
     """A window frame: unit is rows, range or groups."""
 
@@ -112,7 +113,7 @@ class Frame(Node):
     end: Bound
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Window(Node):
     """What stands after OVER; `base` names a WINDOW clause and is gone after binding."""
 
@@ -122,7 +123,7 @@ class Window(Node):
     base: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Call(Expr):
     """A function, operator, aggregate or window call.
 
@@ -139,7 +140,7 @@ class Call(Expr):
     overload: int = -1
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Case(Expr):
     """CASE; after binding `operand` is gone (each WHEN is a predicate)."""
 
@@ -148,7 +149,7 @@ class Case(Expr):
     operand: Expr | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Cast(Expr):
     """CAST or TRY_CAST; `is_exact` marks a conversion that the binder added and that cannot fail."""
 
@@ -158,7 +159,7 @@ class Cast(Expr):
     is_exact: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class InList(Expr):
     """``x IN (a, b)``."""
 
@@ -167,7 +168,7 @@ class InList(Expr):
     negated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class InQuery(Expr):
     """``x IN (SELECT …)`` or ``(x, y) IN (SELECT …)``."""
 
@@ -176,7 +177,7 @@ class InQuery(Expr):
     negated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Exists(Expr):
     """``EXISTS (SELECT …)``."""
 
@@ -184,21 +185,21 @@ class Exists(Expr):
     negated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Scalar(Expr):
     """``(SELECT …)`` as a value: one column, one row at the most."""
 
     query: Query
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Row(Expr):
     """``(a, b)``; only beside IN and in VALUES."""
 
     items: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Struct(Expr):
     """``{'a': 1, 'b': x}``."""
 
@@ -206,7 +207,7 @@ class Struct(Expr):
     values: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Field(Expr):
     """``x.name`` of a struct."""
 
@@ -214,7 +215,7 @@ class Field(Expr):
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Lambda(Expr):
     """``x -> x + 1``, an argument of list functions only."""
 
@@ -222,7 +223,7 @@ class Lambda(Expr):
     body: Expr
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Item(Node):
     """One output of a SELECT."""
 
@@ -230,7 +231,7 @@ class Item(Node):
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Grouping(Node):
     """ROLLUP, CUBE or GROUPING SETS; after binding always ``sets``, spelled out."""
 
@@ -238,7 +239,7 @@ class Grouping(Node):
     sets: tuple[tuple[Expr, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Relation(Node):
     """Something in FROM; `alias` is never empty after binding."""
 
@@ -246,7 +247,7 @@ class Relation(Node):
     columns: tuple[str, ...] = field(default=(), kw_only=True)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Table(Relation):
     """A source, step or common table expression by name; `shape` are its columns once bound."""
 
@@ -255,7 +256,7 @@ class Table(Relation):
     shape: tuple[tuple[str, Type], ...] = field(default=(), compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Subquery(Relation):
     """A query in parentheses."""
 
@@ -263,7 +264,7 @@ class Subquery(Relation):
     is_lateral: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TableCall(Relation):
     """UNNEST, range or a window function such as TUMBLE; `table` is the first argument of the latter."""
 
@@ -274,7 +275,7 @@ class TableCall(Relation):
     types: tuple[Type, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Join(Relation):
     """Two relations; kind is inner, left, right, full, cross, semi, anti, asof or asof_left."""
 
@@ -285,7 +286,7 @@ class Join(Relation):
     using: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Pivot(Relation):
     """``PIVOT (sum(x) AS s FOR c IN ('a' AS a, 'b'))``. Gone after binding."""
 
@@ -296,7 +297,7 @@ class Pivot(Relation):
     group: tuple[Expr, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Select(Node):
     """One SELECT."""
 
@@ -311,7 +312,7 @@ class Select(Node):
     windows: tuple[tuple[str, Window], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Values(Node):
     """``VALUES (…), (…)``; `names` are given by the binder."""
 
@@ -319,7 +320,7 @@ class Values(Node):
     names: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SetOperation(Node):
     """UNION, INTERSECT or EXCEPT of two queries' rows."""
 
@@ -330,7 +331,7 @@ class SetOperation(Node):
     by_name: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Cte(Node):
     """One WITH entry."""
 
@@ -342,7 +343,7 @@ class Cte(Node):
 Body: TypeAlias = "Select | Values | SetOperation"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Query(Node):
     """A whole query: WITH, body, ORDER BY, LIMIT."""
 

@@ -7,14 +7,14 @@ type (TIMESTAMP, UTC, microseconds, V7). `smallint` and `integer` exist at sourc
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from mainstem.errors import DefinitionError, nearest
+from mainstem.record import record
 
 MAX_PRECISION = 38
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Type:
     """A column type.
 
@@ -277,7 +277,7 @@ def parse_type(text: str) -> Type:
     return result
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Field:
     """A declared column of a source or sink."""
 
@@ -291,7 +291,7 @@ class Field:
         return f"{name} {self.type}{'' if self.nullable else ' not null'}"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Schema:
     """Declared columns, in order; names are unique without regard to case."""
 

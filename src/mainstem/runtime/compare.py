@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mainstem.plan.nodes import Plan
+from mainstem.record import record
 from mainstem.runtime.fingerprints import described
 from mainstem.runtime.journal import RunRecord, read, records
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Change:
     """One part of the plan: ``source`` or ``step``, and ``added``, ``removed``, ``changed``, ``same``.
 
@@ -30,7 +30,7 @@ class Change:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Comparison:
     """A plan beside the last run that committed; `last` is None when there was none."""
 

@@ -12,11 +12,12 @@ import os
 import re
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from mainstem.errors import OutsideError, StateError
+from mainstem.record import record
 from mainstem.storage.local.durable import sync_folder
 
 NAME = "journal.jsonl"
@@ -39,7 +40,7 @@ def from_line(line: bytes) -> dict[str, Any] | None:
     return entry
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Read:
     """What a journal holds: its entries, and where a torn tail begins (None: no such tail)."""
 
@@ -118,7 +119,7 @@ class Journal:
         os.close(self._handle)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RunRecord:
     """One run, as the journal tells it.
 

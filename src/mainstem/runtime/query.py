@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mainstem.errors import StateError
+from mainstem.record import record
 from mainstem.runtime.state import check_format, holder
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Answer:
     """Rows with the names and types of their columns."""
 

@@ -23,6 +23,7 @@ from mainstem.definition.parameter import read_params
 from mainstem.engines.spec import Engine, Event, Program, RunSettings
 from mainstem.errors import CheckFailed, MainstemError, SettingsError, StateError, UnsupportedError
 from mainstem.plan.nodes import Plan
+from mainstem.record import record
 from mainstem.runtime.fingerprints import described
 from mainstem.runtime.journal import Journal, RunRecord, records
 from mainstem.runtime.ledger import Ledger
@@ -32,7 +33,7 @@ from mainstem.storage.local import points
 from mainstem.storage.local.record import clear_record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RunOptions:
     """How to run a plan.
 

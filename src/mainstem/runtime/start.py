@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from mainstem.definition.pipeline import Pipeline
-from mainstem.definition.resolve import resolve
+from mainstem.definition.resolve import Resolved, resolve
 from mainstem.engines.spec import Event
+from mainstem.record import record
 from mainstem.runtime.query import connect
 from mainstem.runtime.run import RunOptions, run
 from mainstem.runtime.state import state_dir as default_state_dir
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RunResult:
     """How a run ended.
 
@@ -81,10 +81,8 @@ def run_pipeline(
     resolved = resolve(pipeline, env=env, flags=flags)
     # What is given here is closer than what mainstem.toml says.
     said = {name: setting.value for name, setting in resolved.settings.run().items()}
-    if state_dir is None and said.get("state_dir"):
-        state_dir = base / str(said["state_dir"])
     options = RunOptions(
-        base, Path(state_dir) if state_dir else None, dict(params or {}), engine,
+        base, _state_dir(resolved, base, state_dir), dict(params or {}), engine,
         memory_limit or said.get("memory_limit", ""), threads or said.get("threads", 0),
     )  # fmt: skip
     events = []
@@ -99,8 +97,9 @@ def run_pipeline(
 
 
 def connect_pipeline(
-    pipeline: Pipeline, *, base_dir: str | Path | None = None, state_dir: str | Path | None = None
-) -> Any:
+    pipeline: Pipeline, *, env: str = "", flags: Sequence[str] = (),
+    base_dir: str | Path | None = None, state_dir: str | Path | None = None,
+) -> Any:  # fmt: skip
     """Give a DuckDB connection that reads the pipeline's tables without a sink; close it.
 
     Raises
@@ -108,8 +107,18 @@ def connect_pipeline(
     StateError
         When nothing has run yet, or a run is writing the tables.
     """
-    base = base_of(pipeline, base_dir)
-    return connect(Path(state_dir) if state_dir else default_state_dir(base, pipeline.name))
+    resolved = resolve(pipeline, env=env, flags=flags)
+    return connect(_state_dir(resolved, base_of(pipeline, base_dir), state_dir))
+
+
+def _state_dir(resolved: Resolved, base: Path, given: str | Path | None) -> Path:
+    """Give the state directory: the argument, the folder of mainstem.toml, the usual place."""
+    if given:
+        return Path(given)
+    usual = default_state_dir(base, resolved.pipeline.name)
+    setting = resolved.settings.run().get("state_dir")
+    # The setting names the folder of all pipelines: two of them must never share one state.
+    return usual if setting is None else base / str(setting.value) / usual.name
 
 
 def base_of(pipeline: Pipeline, base_dir: str | Path | None = None) -> Path:

@@ -19,12 +19,13 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
 from mainstem.errors import OutsideError, StateError
+from mainstem.record import record
 from mainstem.storage.local.durable import write_durably
 
 FORMAT = 1
@@ -91,7 +92,7 @@ def check_format(folder: Path) -> None:
         )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Holder:
     """Who holds the lock of a state directory."""
 

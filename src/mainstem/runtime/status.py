@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mainstem.record import record
 from mainstem.runtime.journal import RunRecord, read, records
 from mainstem.runtime.state import Holder, check_format, holder
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Status:
     """A state directory at a glance.
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from mainstem.errors import NOWHERE, Finding, Findings, Place, SettingsError, listing, nearest
+from mainstem.record import record
 
 SECTIONS = ("sources", "sinks", "run")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Setting:
     """One value.
 
@@ -42,7 +43,7 @@ UNREAD = object()
 Options = Mapping[str, Setting]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Layer:
     """Everything that one level of precedence says."""
 
@@ -51,7 +52,7 @@ class Layer:
     run: Options = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Settings:
     """Every setting of a pipeline, lowest precedence first.
 
@@ -74,7 +75,7 @@ class Settings:
         return merged
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RunOption:
     """An option of ``[run]``: its type and what a right value looks like."""
 

@@ -7,7 +7,18 @@ from datetime import UTC, date, datetime
 
 from mainstem.plan.types import DATE, TIMESTAMP, Type, in_expressions
 
-_SCALARS = {"boolean", "bigint", "integer", "smallint", "decimal", "double", "string", "bytes", "date", "timestamp"}
+_SCALARS = {
+    "boolean",
+    "bigint",
+    "integer",
+    "smallint",
+    "decimal",
+    "double",
+    "string",
+    "bytes",
+    "date",
+    "timestamp",
+}
 _NUMBERS = {"bigint", "integer", "smallint", "decimal", "double"}
 # From each kind, the kinds that a CAST reaches besides itself.
 _CASTS: dict[str, set[str]] = {
@@ -34,7 +45,11 @@ def cast_problem(own: Type, to: Type) -> str:
             return _first(own, to)
         if own.kind == to.kind and own.kind != "struct":
             return _first(own, to)
-        return "take the value apart, or use to_json(x) for text" if own.is_nested else "use a json_ function"
+        return (
+            "take the value apart, or use to_json(x) for text"
+            if own.is_nested
+            else "use a json_ function"
+        )
     if to.kind == own.kind or to.kind in _CASTS.get(own.kind, ()):
         return ""
     if in_expressions(to).kind == "bigint" and own.kind in ("date", "timestamp"):
@@ -62,7 +77,9 @@ def time_literal(text: str, to: Type) -> date | datetime | None:
         if to == DATE:
             return date(int(year), int(month), int(day))
         zone = "+00:00" if offset in (None, "Z") else _offset(offset)
-        clock = f"{hour or '00'}:{minute or '00'}:{second or '00'}.{(fraction or '0').ljust(6, '0')}"
+        clock = (
+            f"{hour or '00'}:{minute or '00'}:{second or '00'}.{(fraction or '0').ljust(6, '0')}"
+        )
         moment = datetime.fromisoformat(f"{year}-{month}-{day}T{clock}{zone}")
     except ValueError:
         return None

@@ -6,32 +6,32 @@ arrows, + −, * / // %, unary −, then the postfixes ``::type``, ``[i]``, ``.f
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from decimal import Decimal
 
 from mainstem.errors import DefinitionError
-from mainstem.functions.spec import catalogue
 from mainstem.plan import tree as t
 from mainstem.plan.types import Type, parse_type
-from mainstem.sql.cursor import Cursor
+from mainstem.sql.calls import Calls
+from mainstem.sql.intervals import UNITS, interval_parts
 
-_COMPARISONS = {"=": "=", "==": "=", "<>": "<>", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
+_COMPARISONS = {
+    "=": "=",
+    "==": "=",
+    "<>": "<>",
+    "!=": "<>",
+    "<": "<",
+    "<=": "<=",
+    ">": ">",
+    ">=": ">=",
+}
 _JOINING = ("||", "->", "->>")
 _ADDING = ("+", "-")
 _MULTIPLYING = ("*", "/", "//", "%")
 _BARE_CALLS = {"CURRENT_DATE": "current_date", "CURRENT_TIMESTAMP": "now", "NOW": "now"}
 
-# Months, days, microseconds of one unit.
-UNITS: dict[str, tuple[int, int, int]] = {
-    "microsecond": (0, 0, 1), "millisecond": (0, 0, 1_000), "second": (0, 0, 1_000_000),
-    "minute": (0, 0, 60_000_000), "hour": (0, 0, 3_600_000_000), "day": (0, 1, 0),
-    "week": (0, 7, 0), "month": (1, 0, 0), "quarter": (3, 0, 0), "year": (12, 0, 0),
-}  # fmt: skip
-_PART = re.compile(r"\s*([-+]?\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*")
 
-
-class Expressions(Cursor, ABC):
+class Expressions(Calls, ABC):
     """The part of the grammar below a query."""
 
     @abstractmethod
@@ -128,8 +128,11 @@ class Expressions(Cursor, ABC):
             return t.InQuery((left,), query, at=at)
         if sign == "<>" and word == "ALL":
             return t.InQuery((left,), query, True, at=at)
-        raise self.wrong(f"{sign} {word} (SELECT …) is not in the dialect", at=at,
-                         fix="compare with (SELECT min(…)) or (SELECT max(…)), or use EXISTS")  # fmt: skip
+        raise self.wrong(
+            f"{sign} {word} (SELECT …) is not in the dialect",
+            at=at,
+            fix="compare with (SELECT min(…)) or (SELECT max(…)), or use EXISTS",
+        )
 
     def is_(self, left: t.Expr) -> t.Expr:
         at = self.advance().at
@@ -146,7 +149,9 @@ class Expressions(Cursor, ABC):
             name = "is not distinct from" if is_negated else "is distinct from"
             return t.Call(name, (left, self.joining()), at=at)
         else:
-            raise self.wrong(f"NULL, TRUE, FALSE or DISTINCT FROM should stand before {self.shown()}")
+            raise self.wrong(
+                f"NULL, TRUE, FALSE or DISTINCT FROM should stand before {self.shown()}"
+            )
         return t.Call("not", (found,), at=at) if is_negated else found
 
     def joining(self) -> t.Expr:
@@ -196,10 +201,16 @@ class Expressions(Cursor, ABC):
                 self.advance()
                 name = self.label()
                 is_name = isinstance(expr, t.Name)
-                expr = t.Name((*expr.parts, name), at=expr.at) if is_name else t.Field(expr, name, at=at)  # type: ignore[attr-defined]
+                expr = (
+                    t.Name((*expr.parts, name), at=expr.at)
+                    if is_name
+                    else t.Field(expr, name, at=at)
+                )  # type: ignore[attr-defined]
             elif self.peek("AT") and self.next.upper == "TIME":
-                raise self.wrong("AT TIME ZONE makes a second kind of timestamp (V7)",
-                                 fix="use at_zone(ts, 'Europe/Rome') or from_local(text, 'Europe/Rome')")  # fmt: skip
+                raise self.wrong(
+                    "AT TIME ZONE makes a second kind of timestamp (V7)",
+                    fix="use at_zone(ts, 'Europe/Rome') or from_local(text, 'Europe/Rome')",
+                )
             elif self.peek("COLLATE"):
                 raise self.wrong("COLLATE is not in the dialect: text orders by UTF-8 bytes (V6)")
             else:
@@ -209,7 +220,9 @@ class Expressions(Cursor, ABC):
         at = self.advance().at
         index = self.expression()
         if self.peek(":"):
-            raise self.wrong("slices are written as a function", fix="use list_slice(list, from, to)")
+            raise self.wrong(
+                "slices are written as a function", fix="use list_slice(list, from, to)"
+            )
         self.expect("]")
         return t.Call("subscript", (expr, index), at=at)
 
@@ -250,7 +263,9 @@ class Expressions(Cursor, ABC):
         if "e" in text.lower():
             return t.Literal(float(text), "double", at=place)
         if "." in text:
-            return t.Literal(Decimal(text.rstrip(".") if text.endswith(".") else text), "decimal", at=place)
+            return t.Literal(
+                Decimal(text.rstrip(".") if text.endswith(".") else text), "decimal", at=place
+            )
         return t.Literal(int(text), "integer", at=place)
 
     def primary(self) -> t.Expr:
@@ -271,8 +286,10 @@ class Expressions(Cursor, ABC):
             self.advance()
             return t.Call(_BARE_CALLS[upper], at=token.at)
         if token.kind == "word" and self.is_reserved():
-            raise self.wrong(f"a value should stand before {self.shown()}",
-                             fix=f'if it is a column, quote it: "{token.text}"')  # fmt: skip
+            raise self.wrong(
+                f"a value should stand before {self.shown()}",
+                fix=f'if it is a column, quote it: "{token.text}"',
+            )
         if token.kind == "end":
             raise self.wrong("a value should stand before the end")
         return t.Name((self.advance().text,), at=token.at)
@@ -317,16 +334,25 @@ class Expressions(Cursor, ABC):
             names, values = self.pairs()
             texts = [n.value for n in names if isinstance(n, t.Literal) and n.kind == "string"]
             if len(texts) != len(names):
-                raise self.wrong("field names of a struct are text literals", at=at,
-                                 fix="write {'name': value}, or MAP {key: value}")  # fmt: skip
+                raise self.wrong(
+                    "field names of a struct are text literals",
+                    at=at,
+                    fix="write {'name': value}, or MAP {key: value}",
+                )
             return t.Struct(tuple(str(x) for x in texts), values, at=at)
         if self.peek("*"):
             return self.star("")
-        if self.token.text in (":", "$") and self.next.kind == "word" and self.next.at == self.token.end:
+        if (
+            self.token.text in (":", "$")
+            and self.next.kind == "word"
+            and self.next.at == self.token.end
+        ):
             self.advance()
             return t.Param(self.advance().text, at=at)
         if self.peek("?"):
-            raise self.wrong("parameters have names", fix='declare p.param("day", "date") and write :day')
+            raise self.wrong(
+                "parameters have names", fix='declare p.param("day", "date") and write :day'
+            )
         raise self.wrong(f"a value should stand before {self.shown()}")
 
     def parenthesis(self, at: int) -> t.Expr:
@@ -423,247 +449,9 @@ class Expressions(Cursor, ABC):
         try:
             months, days, micros = interval_parts(amount)
         except ValueError as error:
-            raise self.wrong(f"cannot read the interval {amount!r}: {error}", at=at,
-                             fix="write INTERVAL '1 day 6 hours' or INTERVAL 5 MINUTES") from error  # fmt: skip
+            raise self.wrong(
+                f"cannot read the interval {amount!r}: {error}",
+                at=at,
+                fix="write INTERVAL '1 day 6 hours' or INTERVAL 5 MINUTES",
+            ) from error
         return t.Interval(months, days, micros, at=at)
-
-    def call(self) -> t.Expr:
-        """Read a function call with all that may stand inside and behind its parentheses."""
-        token = self.advance()
-        name = token.text.lower()
-        self.expect("(")
-        special = self.special(name, token.at)
-        if special is not None:
-            self.expect(")")
-            return self.behind(special)
-        if self.peek("*") and self.next.text == ")":
-            self.advance()
-            self.advance()
-            return self.behind(t.Call(name, at=token.at))
-        is_distinct = self.accept("DISTINCT")
-        args = []
-        while not self.peek(")") and not self.peek("ORDER") and self.token.upper not in ("IGNORE", "RESPECT"):
-            if args:
-                self.expect(",")
-            args.append(self.argument(name))
-        order = self.order_by()
-        ignore_nulls = self.null_treatment()
-        self.expect(")")
-        return self.behind(t.Call(name, tuple(args), is_distinct, order, ignore_nulls=ignore_nulls, at=token.at))
-
-    def special(self, name: str, at: int) -> t.Call | None:
-        """Read the arguments of the few functions that have words instead of commas."""
-        if name == "extract":
-            unit = self.string("a unit") if self.token.kind == "string" else self.label()
-            if not self.accept("FROM"):
-                self.expect(",")
-            return t.Call(name, (t.Literal(unit.lower(), "string", at=at), self.expression()), at=at)
-        if name == "trim":
-            sides = {"BOTH": "trim", "LEADING": "ltrim", "TRAILING": "rtrim"}
-            side = sides.get(self.token.upper)
-            if side:
-                self.advance()
-            chars = None if self.peek("FROM") else self.expression()
-            if self.accept("FROM"):
-                args = (self.expression(),) if chars is None else (self.expression(), chars)
-                return t.Call(side or "trim", args, at=at)
-            args = (chars, self.expression()) if self.accept(",") else (chars,)  # type: ignore[assignment]
-            return t.Call(side or "trim", args, at=at)
-        if name == "position":
-            first = self.joining()
-            if self.accept("IN"):
-                return t.Call(name, (first, self.expression()), at=at)
-            self.expect(",")
-            return t.Call(name, (first, self.expression()), at=at)
-        if name in ("substring", "substr"):
-            args = (self.expression(),)
-            while self.accept(",") or self.accept("FROM") or self.accept("FOR"):
-                args = (*args, self.expression())
-            return t.Call(name, args, at=at)
-        return None
-
-    def argument(self, name: str) -> t.Expr:
-        """Read one argument; a lambda where the function takes one."""
-        if self.peek("LAMBDA") and self.next.kind == "word":
-            return self.keyword_lambda()
-        if name in lambda_takers():
-            at = self.at
-            params = self.lambda_params()
-            if params is not None:
-                return t.Lambda(params, self.expression(), at=self.tokens[at].at)
-            self.at = at
-        return self.expression()
-
-    def keyword_lambda(self) -> t.Lambda:
-        at = self.advance().at
-        params = [self.identifier("a parameter name")]
-        while self.accept(","):
-            params.append(self.identifier("a parameter name"))
-        self.expect(":")
-        return t.Lambda(tuple(params), self.expression(), at=at)
-
-    def lambda_params(self) -> tuple[str, ...] | None:
-        """Read ``x ->`` or ``(x, y) ->``; None when this is no lambda."""
-        if self.token.kind in ("word", "quoted") and self.next.text == "->":
-            name = self.advance().text
-            self.advance()
-            return (name,)
-        if not self.accept("("):
-            return None
-        names = []
-        while self.token.kind in ("word", "quoted"):
-            names.append(self.advance().text)
-            if not self.accept(","):
-                break
-        return tuple(names) if names and self.accept(")") and self.accept("->") else None
-
-    def null_treatment(self) -> bool:
-        if self.token.upper in ("IGNORE", "RESPECT") and self.next.upper == "NULLS":
-            word = self.advance().upper
-            self.advance()
-            return word == "IGNORE"
-        return False
-
-    def behind(self, call: t.Call) -> t.Call:
-        """Read WITHIN GROUP, FILTER, IGNORE NULLS and OVER."""
-        import dataclasses
-
-        if self.accept("WITHIN"):
-            self.expect("GROUP")
-            self.expect("(")
-            order = self.order_by()
-            self.expect(")")
-            call = self.within(call, order)
-        if self.peek("FILTER") and self.next.text == "(":
-            self.advance()
-            self.advance()
-            self.accept("WHERE")
-            call = dataclasses.replace(call, where=self.expression())
-            self.expect(")")
-        if self.null_treatment():
-            call = dataclasses.replace(call, ignore_nulls=True)
-        if self.accept("OVER"):
-            call = dataclasses.replace(call, window=self.over())
-        return call
-
-    def within(self, call: t.Call, order: tuple[t.Order, ...]) -> t.Call:
-        names = {"percentile_cont": "quantile_cont", "percentile_disc": "quantile_disc"}
-        if call.name not in names or len(order) != 1 or len(call.args) != 1 or order[0].descending:
-            raise self.wrong("WITHIN GROUP belongs to percentile_cont and percentile_disc, ascending", at=call.at,
-                             fix="write quantile_cont(x, 0.5), or string_agg(x, ',' ORDER BY x)")  # fmt: skip
-        return t.Call(names[call.name], (order[0].expr, call.args[0]), at=call.at)
-
-    def over(self) -> t.Window:
-        if self.peek("("):
-            return self.window_body()
-        return t.Window(base=self.identifier("a window name"), at=self.token.at)
-
-    def window_body(self) -> t.Window:
-        at = self.expect("(").at
-        base = ""
-        if self.token.kind in ("word", "quoted") and self.token.upper not in (
-            "PARTITION", "ORDER", "ROWS", "RANGE", "GROUPS",
-        ):  # fmt: skip
-            base = self.identifier("a window name")
-        partition: tuple[t.Expr, ...] = ()
-        if self.accept("PARTITION"):
-            self.expect("BY")
-            partition = self.expressions()
-        order = self.order_by()
-        frame = self.frame()
-        self.expect(")")
-        return t.Window(partition, order, frame, base, at=at)
-
-    def order_by(self) -> tuple[t.Order, ...]:
-        if not self.peek("ORDER"):
-            return ()
-        self.advance()
-        self.expect("BY")
-        if self.peek("ALL"):
-            raise self.wrong("ORDER BY ALL is not in the dialect", fix="name the columns")
-        keys = [self.order_key()]
-        while self.accept(","):
-            keys.append(self.order_key())
-        return tuple(keys)
-
-    def order_key(self) -> t.Order:
-        at = self.token.at
-        expr = self.expression()
-        descending = self.accept("DESC")
-        if not descending:
-            self.accept("ASC")
-        nulls_first = None
-        if self.accept("NULLS"):
-            nulls_first = self.accept("FIRST")
-            if not nulls_first:
-                self.expect("LAST")
-        return t.Order(expr, descending, nulls_first, at=at)
-
-    def frame(self) -> t.Frame | None:
-        if self.token.upper not in ("ROWS", "RANGE", "GROUPS"):
-            return None
-        token = self.advance()
-        if self.accept("BETWEEN"):
-            start = self.bound()
-            self.expect("AND")
-            end = self.bound()
-        else:
-            start, end = self.bound(), t.Bound("current", at=token.at)
-        if self.peek("EXCLUDE"):
-            raise self.wrong("EXCLUDE of a window frame is not in the dialect")
-        return t.Frame(token.upper.lower(), start, end, at=token.at)
-
-    def bound(self) -> t.Bound:
-        at = self.token.at
-        if self.accept("CURRENT"):
-            self.expect("ROW")
-            return t.Bound("current", at=at)
-        kind, offset = "unbounded", None
-        if not self.accept("UNBOUNDED"):
-            kind, offset = "offset", self.adding()
-        is_following = self.accept("FOLLOWING")
-        if not is_following:
-            self.expect("PRECEDING")
-        return t.Bound(kind, offset, is_following, at=at)
-
-
-def interval_parts(text: str) -> tuple[int, int, int]:
-    """Read ``1 day 6 hours`` as months, days and microseconds.
-
-    Raises
-    ------
-    ValueError
-        When a part has no known unit or a fraction that is not whole microseconds.
-    """
-    months = days = micros = at = 0
-    while at < len(text):
-        match = _PART.match(text, at)
-        if match is None:
-            raise ValueError(f"{text[at:].strip()!r} is not a number with a unit")
-        unit = match[2].lower().removesuffix("s")
-        if unit not in UNITS:
-            raise ValueError(f"no unit {match[2]!r} (units: {', '.join(UNITS)})")
-        amount, parts = Decimal(match[1]), UNITS[unit]
-        if amount != int(amount) and not parts[2]:
-            raise ValueError(f"{match[2]} takes whole numbers")
-        months += int(amount) * parts[0]
-        days += int(amount) * parts[1]
-        micros += int(amount * parts[2])
-        at = match.end()
-    if not text.strip():
-        raise ValueError("it is empty")
-    return months, days, micros
-
-
-_LAMBDA_TAKERS: frozenset[str] | None = None
-
-
-def lambda_takers() -> frozenset[str]:
-    """Give the names of the functions that take a lambda; only there ``x -> …`` is one."""
-    global _LAMBDA_TAKERS  # noqa: PLW0603 - computed once from the catalogue, which never changes
-    if _LAMBDA_TAKERS is None:
-        _LAMBDA_TAKERS = frozenset(
-            name for name, row in catalogue().items()
-            if any(p.startswith("lambda") for o in row.overloads for p in o.takes)
-        )  # fmt: skip
-    return _LAMBDA_TAKERS

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import combinations, product
 from typing import Protocol
 
 from mainstem.plan import tree as t
-from mainstem.sql.bind_expr import is_aggregate
+from mainstem.record import record
+from mainstem.sql.bind_call import is_aggregate
 
 MAX_SETS = 4096
 
@@ -34,7 +34,7 @@ def _flat(parts: Sequence[tuple[t.Expr, ...]]) -> tuple[t.Expr, ...]:
     return tuple(e for part in parts for e in part)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Groups:
     """Bound GROUP BY. `keys` are all grouped expressions, `bound` is what the tree carries."""
 
@@ -46,9 +46,11 @@ class Groups:
     def all_of(cls, items: Sequence[t.Item]) -> Groups:
         """GROUP BY ALL: every output that holds no aggregate and no constant."""
         keys = tuple(
-            i.expr for i in items
-            if not any(is_aggregate(n) for n in t.walk(i.expr)) and not isinstance(i.expr, t.Literal)
-        )  # fmt: skip
+            i.expr
+            for i in items
+            if not any(is_aggregate(n) for n in t.walk(i.expr))
+            and not isinstance(i.expr, t.Literal)
+        )
         return cls(True, keys, keys)
 
     @classmethod
@@ -58,7 +60,9 @@ class Groups:
         return cls(has or node.having is not None)
 
     @classmethod
-    def of(cls, sets: Sequence[Sequence[tuple[t.Expr, ...]]], has_grouping: Sequence[bool]) -> Groups:
+    def of(
+        cls, sets: Sequence[Sequence[tuple[t.Expr, ...]]], has_grouping: Sequence[bool]
+    ) -> Groups:
         """GROUP BY a, ROLLUP (b): the sets of the items multiply."""
         keys = tuple(dict.fromkeys(e for item in sets for one in item for e in one))
         if not any(has_grouping):

@@ -18,12 +18,16 @@ from mainstem.plan.types import BIGINT, Type
 
 
 class _Reporter(Protocol):
-    def report(self, code: str, what: str, node: t.Node, fix: str = "", *, severity: str = "error") -> None: ...
+    def report(
+        self, code: str, what: str, node: t.Node, fix: str = "", *, severity: str = "error"
+    ) -> None: ...
 
 
 def has_order(type_: Type) -> bool:
     """Say whether values of a type can be sorted the same way everywhere."""
-    return type_.kind not in ("map", "null", "unknown", "interval") and all(has_order(x) for x in type_.items)
+    return type_.kind not in ("map", "null", "unknown", "interval") and all(
+        has_order(x) for x in type_.items
+    )
 
 
 def finish_order(query: t.Query, reporter: _Reporter) -> tuple[t.Query, bool]:
@@ -39,8 +43,13 @@ def finish_order(query: t.Query, reporter: _Reporter) -> tuple[t.Query, bool]:
     done = dataclasses.replace(query, body=body, ctes=ctes)
     is_total = _is_total(query)
     if query.limit is not None and not is_total:
-        reporter.report("OrderNotTotal", "LIMIT without an ORDER BY that leaves no ties lets any of the tied rows "
-                        "through (V6)", query.limit, "order by a key, or by all columns", severity="warning")  # fmt: skip
+        reporter.report(
+            "OrderNotTotal",
+            "LIMIT without an ORDER BY that leaves no ties lets any of the tied rows through (V6)",
+            query.limit,
+            "order by a key, or by all columns",
+            severity="warning",
+        )
     return done, is_total
 
 
@@ -98,7 +107,9 @@ class _Totals:
         return dataclasses.replace(changed, order=(*changed.order, *self.rest(changed)))
 
     def rest(self, node: t.Query) -> list[t.Order]:
-        done = {k.expr.name for k in node.order if isinstance(k.expr, t.Column) and not k.expr.relation}
+        done = {
+            k.expr.name for k in node.order if isinstance(k.expr, t.Column) and not k.expr.relation
+        }
         columns = output_columns(node)
         body = node.body
         if isinstance(body, t.Select):
@@ -107,11 +118,17 @@ class _Totals:
         unordered = [n for n, x in columns if not has_order(x)]
         if unordered:
             self.refuse(node.limit or node, unordered[0])
-        return [t.Order(t.Column("", n, type=x), nulls_first=False) for n, x in columns if n not in done]
+        return [
+            t.Order(t.Column("", n, type=x), nulls_first=False) for n, x in columns if n not in done
+        ]
 
     def refuse(self, node: t.Node, name: str) -> None:
-        self.reporter.report("OrderNotTotal", f"ties cannot be broken: column {name!r} has no order (V6)", node,
-                             "order by a key that is unique")  # fmt: skip
+        self.reporter.report(
+            "OrderNotTotal",
+            f"ties cannot be broken: column {name!r} has no order (V6)",
+            node,
+            "order by a key that is unique",
+        )
 
     def select(self, node: t.Select) -> t.Select:
         return _Windows(self, row_columns(node)).select(node)
@@ -128,7 +145,9 @@ class _Totals:
             self.refuse(call, shown)
             return call
         keys = tuple(t.Order(e, nulls_first=False) for e in missing)
-        return dataclasses.replace(call, window=dataclasses.replace(window, order=(*window.order, *keys)))
+        return dataclasses.replace(
+            call, window=dataclasses.replace(window, order=(*window.order, *keys))
+        )
 
 
 class _Windows:

@@ -8,20 +8,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 
 from mainstem.functions.checks import CHECKS
 from mainstem.functions.spec import Function, Overload
 from mainstem.plan import tree as t
 from mainstem.plan.types import (
-    BIGINT, DATE, DOUBLE, MAX_PRECISION, NULL, STRING, TIMESTAMP, UNKNOWN, Type, list_of, parse_type,
-)  # fmt: skip
+    BIGINT,
+    DATE,
+    DOUBLE,
+    MAX_PRECISION,
+    NULL,
+    STRING,
+    TIMESTAMP,
+    UNKNOWN,
+    Type,
+    list_of,
+    parse_type,
+)
+from mainstem.record import record
 
 BIGINT_DIGITS = 19
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Pattern:
     """A parsed pattern of `functions.spec`; kind is type, decimal, variable, list, map, struct, word,
     literal, regex, interval or lambda."""
@@ -129,8 +140,13 @@ def cost(own: Type, wanted: Type) -> int | None:
         return 0
     if own == NULL:
         return 1
-    ladder = {("bigint", "decimal"): 2, ("decimal", "decimal"): 1, ("decimal", "double"): 3,
-              ("bigint", "double"): 4, ("date", "timestamp"): 2}  # fmt: skip
+    ladder = {
+        ("bigint", "decimal"): 2,
+        ("decimal", "decimal"): 1,
+        ("decimal", "double"): 3,
+        ("bigint", "double"): 4,
+        ("date", "timestamp"): 2,
+    }
     if (own.kind, wanted.kind) in ladder:
         return ladder[own.kind, wanted.kind] if _common(own, wanted) == wanted else None
     if own.is_nested and _common(own, wanted) == wanted:
@@ -138,7 +154,7 @@ def cost(own: Type, wanted: Type) -> int | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Match:
     """A fitting overload: what each argument must become; lambdas are None here."""
 
@@ -217,7 +233,11 @@ def _collect(item: Pattern, own: Type, arg: t.Expr | None, found: dict[str, list
     if item.kind == "decimal":
         return own.kind in ("bigint", "decimal", "null")
     if item.kind == "word":
-        return isinstance(arg, t.Literal) and arg.kind == "string" and f"'{arg.value!s}'".lower() in item.name.split()
+        return (
+            isinstance(arg, t.Literal)
+            and arg.kind == "string"
+            and f"'{arg.value!s}'".lower() in item.name.split()
+        )
     if item.kind in ("literal", "regex"):
         return isinstance(arg, t.Literal) and arg.value is not None
     if item.kind == "interval":
@@ -231,7 +251,11 @@ def _solve(
     """Give each variable the common type of what it met; literals adapt to the others."""
     solved: dict[str, Type] = {}
     for name, types in found.items():
-        direct = [a for p, a in zip(patterns, args, strict=True) if p.kind == "variable" and p.name == name]
+        direct = [
+            a
+            for p, a in zip(patterns, args, strict=True)
+            if p.kind == "variable" and p.name == name
+        ]
         firm = [t.type_of(a) for a in direct if not isinstance(a, t.Literal)]
         anchor = common(firm) if firm else None
         if anchor is not None and anchor != NULL and direct and len(direct) == len(types):
@@ -250,7 +274,11 @@ def _wanted(item: Pattern, arg: t.Expr, solved: dict[str, Type]) -> Type:
             return Type("decimal", 1, 0)
         if own.kind == "decimal":
             return own
-        return literal_type(arg, Type("decimal", 1, 0)) if isinstance(arg, t.Literal) else as_decimal(own)
+        return (
+            literal_type(arg, Type("decimal", 1, 0))
+            if isinstance(arg, t.Literal)
+            else as_decimal(own)
+        )
     if item.kind in ("word", "regex", "interval", "struct"):
         return own
     if item.kind == "list" and item.parts[0].kind == "decimal" and own.kind == "list":
@@ -291,5 +319,3 @@ def literal_problems(
 def signatures(row: Function) -> str:
     """Give a row's signatures as messages show them."""
     return " or ".join(f"{row.name}({', '.join(o.takes)})" for o in row.overloads[:4])
-
-

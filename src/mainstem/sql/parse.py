@@ -13,7 +13,19 @@ from mainstem.sql.tokens import Text
 
 WINDOW_TABLES = ("tumble", "hop", "session", "cumulate")
 
-_JOIN_WORDS = {"INNER", "LEFT", "RIGHT", "FULL", "CROSS", "SEMI", "ANTI", "ASOF", "JOIN", "NATURAL", "POSITIONAL"}
+_JOIN_WORDS = {
+    "INNER",
+    "LEFT",
+    "RIGHT",
+    "FULL",
+    "CROSS",
+    "SEMI",
+    "ANTI",
+    "ASOF",
+    "JOIN",
+    "NATURAL",
+    "POSITIONAL",
+}
 _SET_WORDS = {"UNION", "INTERSECT", "EXCEPT"}
 
 
@@ -135,9 +147,17 @@ class Parser(Expressions):
         windows = self.named_windows()
         qualify = self.expression() if self.accept("QUALIFY") else None
         return t.Select(
-            tuple(items), source, where, group, has_group_all, having, qualify, is_distinct, windows,
+            tuple(items),
+            source,
+            where,
+            group,
+            has_group_all,
+            having,
+            qualify,
+            is_distinct,
+            windows,
             at=at,
-        )  # fmt: skip
+        )
 
     def item(self) -> t.Item:
         at = self.token.at
@@ -260,8 +280,12 @@ class Parser(Expressions):
         right = self.relation()
         if is_asof:
             if kind not in ("inner", "left"):
-                raise self.text.error("SqlSyntax", f"ASOF {kind.upper()} JOIN is not in the dialect", at,
-                                      "use ASOF JOIN or ASOF LEFT JOIN")  # fmt: skip
+                raise self.text.error(
+                    "SqlSyntax",
+                    f"ASOF {kind.upper()} JOIN is not in the dialect",
+                    at,
+                    "use ASOF JOIN or ASOF LEFT JOIN",
+                )
             kind = "asof" if kind == "inner" else "asof_left"
         if kind == "cross":
             return t.Join(kind, left, right, at=at)
@@ -305,12 +329,16 @@ class Parser(Expressions):
         if self.peek("UNNEST") or (self.token.kind == "word" and self.next.text == "("):
             return self.aliased(self.table_call(self.identifier("a table function"), at))
         if self.token.kind == "string":
-            raise self.wrong("a file is not read by its path in a query",
-                             fix="declare it: p.source(name, ms.files(path), schema=…)")  # fmt: skip
+            raise self.wrong(
+                "a file is not read by its path in a query",
+                fix="declare it: p.source(name, ms.files(path), schema=…)",
+            )
         name = self.identifier("a source, view or table name")
         if self.peek("."):
-            raise self.wrong("names of sources and steps have no schema or catalogue part",
-                             fix="write the plain name")  # fmt: skip
+            raise self.wrong(
+                "names of sources and steps have no schema or catalogue part",
+                fix="write the plain name",
+            )
         return self.aliased(t.Table(name, at=at))
 
     def derived(self, is_lateral: bool) -> t.Relation:

@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from mainstem.errors import Findings, listing, nearest
 from mainstem.plan import tree as t
 from mainstem.plan.types import BIGINT, UNKNOWN, Type
-from mainstem.sql.bind_expr import Context, ExpressionBinder, is_aggregate
+from mainstem.sql.bind_call import is_aggregate
+from mainstem.sql.bind_expr import ExpressionBinder
+from mainstem.sql.bind_name import Context
 from mainstem.sql.parse import WINDOW_TABLES
 from mainstem.sql.scope import Columns, Named, Scope, Visible
 from mainstem.sql.tokens import Text
@@ -54,7 +56,12 @@ class RelationBinder(ExpressionBinder):
     def show(self, node: t.Node, shown: str, columns: Columns, scope: Scope) -> Visible:
         """Add a relation to the scope under an alias that no scope around it uses."""
         if shown and scope.relation(shown) is not None:
-            self.report("DuplicateName", f"{shown!r} stands twice in FROM", node, "give one of them an alias: … AS x")
+            self.report(
+                "DuplicateName",
+                f"{shown!r} stands twice in FROM",
+                node,
+                "give one of them an alias: … AS x",
+            )
         taken = scope.aliases()
         alias = shown
         while not alias or alias.lower() in taken:
@@ -69,7 +76,12 @@ class RelationBinder(ExpressionBinder):
         seen: set[str] = set()
         for name, _ in columns:
             if name.lower() in seen:
-                self.report("DuplicateName", f"two columns are called {name!r}", node, f"rename one: … AS {name}_2")
+                self.report(
+                    "DuplicateName",
+                    f"two columns are called {name!r}",
+                    node,
+                    f"rename one: … AS {name}_2",
+                )
             seen.add(name.lower())
 
     def table(self, node: t.Table, scope: Scope, named: Named) -> t.Relation:
@@ -80,11 +92,17 @@ class RelationBinder(ExpressionBinder):
             found = named.tables.get(lowered)
         if found is None:
             close = nearest(node.name, named.names())
-            self.report("TableNotFound", f"no source, view or table {node.name!r} (there are: {listing(named.names())})",
-                        node, f"write {close}" if close else "declare it with p.source or p.view")  # fmt: skip
+            self.report(
+                "TableNotFound",
+                f"no source, view or table {node.name!r} (there are: {listing(named.names())})",
+                node,
+                f"write {close}" if close else "declare it with p.source or p.view",
+            )
             self.show(node, node.alias or node.name, (), scope)
             # Every column of a table that is not there would be one more finding.
-            scope.relations[-1] = _Anything(scope.relations[-1].shown, scope.relations[-1].alias, ())
+            scope.relations[-1] = _Anything(
+                scope.relations[-1].shown, scope.relations[-1].alias, ()
+            )
             return node
         name, columns = found
         if not is_cte:
@@ -111,7 +129,9 @@ class RelationBinder(ExpressionBinder):
             self.check_asof(node, condition, {r.alias for r in scope.relations[middle:]})
         return t.Join(node.kind, left, right, condition, at=node.at)
 
-    def using(self, node: t.Join, scope: Scope, mark: int, middle: int, named: Named) -> t.Expr | None:
+    def using(
+        self, node: t.Join, scope: Scope, mark: int, middle: int, named: Named
+    ) -> t.Expr | None:
         """Turn USING into ON, and merge its columns for unqualified names and `*`."""
         lefts = Scope(scope.outer, scope.relations[mark:middle], dict(scope.using))
         rights = Scope(scope.outer, scope.relations[middle:])
@@ -121,10 +141,18 @@ class RelationBinder(ExpressionBinder):
             a, b = self.side(name, lefts, node), self.side(name, rights, node)
             if a is None or b is None:
                 continue
-            equal = self.bind_call(t.Call(">=" if self.is_last_asof(node, name) else "=", (a, b), at=node.at), context)
+            equal = self.bind_call(
+                t.Call(">=" if self.is_last_asof(node, name) else "=", (a, b), at=node.at), context
+            )
             both = (condition, equal)
-            condition = equal if condition is None else self.bind_call(t.Call("and", both, at=node.at), context)  # type: ignore[arg-type]
-            merged: t.Expr = {"right": b, "full": t.Call("coalesce", (a, b), at=node.at)}.get(node.kind, a)
+            condition = (
+                equal
+                if condition is None
+                else self.bind_call(t.Call("and", both, at=node.at), context)
+            )  # type: ignore[arg-type]
+            merged: t.Expr = {"right": b, "full": t.Call("coalesce", (a, b), at=node.at)}.get(
+                node.kind, a
+            )
             if node.kind == "full":
                 merged = self.expr(merged, context)
             scope.using[name.lower()] = (name, merged)
@@ -146,54 +174,89 @@ class RelationBinder(ExpressionBinder):
             return None
         what = "in no" if not found else "in several"
         close = nearest(name, known)
-        self.report("ColumnNotFound", f"USING ({name}): the column is {what} table of one side "
-                    f"(columns: {listing(known)})", node, f"write {close}" if close else "use ON")  # fmt: skip
+        self.report(
+            "ColumnNotFound",
+            f"USING ({name}): the column is {what} table of one side (columns: {listing(known)})",
+            node,
+            f"write {close}" if close else "use ON",
+        )
         return None
 
     def check_asof(self, node: t.Join, condition: t.Expr | None, rights: set[str]) -> None:
         """ASOF takes equalities and one inequality: left time >= right time."""
         parts = list(_conjuncts(condition)) if condition is not None else []
-        inequalities = [p for p in parts if isinstance(p, t.Call) and p.name in ("<", "<=", ">", ">=")]
+        inequalities = [
+            p for p in parts if isinstance(p, t.Call) and p.name in ("<", "<=", ">", ">=")
+        ]
         equalities = [p for p in parts if isinstance(p, t.Call) and p.name == "="]
         if any(t.type_of(p) == UNKNOWN for p in parts):
             return
         if len(inequalities) != 1 or len(inequalities) + len(equalities) != len(parts):
-            self.report("AsofCondition", "ASOF JOIN takes equalities and exactly one of <, <=, >, >=", node,
-                        "write ON a.key = b.key AND a.ts >= b.ts")  # fmt: skip
+            self.report(
+                "AsofCondition",
+                "ASOF JOIN takes equalities and exactly one of <, <=, >, >=",
+                node,
+                "write ON a.key = b.key AND a.ts >= b.ts",
+            )
             return
-        sides = [{n.relation for n in t.walk(a) if isinstance(n, t.Column)} for p in parts for a in p.args]  # type: ignore[attr-defined]
+        sides = [
+            {n.relation for n in t.walk(a) if isinstance(n, t.Column)}
+            for p in parts
+            for a in p.args
+        ]  # type: ignore[attr-defined]
         if any(s & rights and s - rights for s in sides):
-            self.report("AsofCondition", "each side of an ASOF condition belongs to one table", node)
+            self.report(
+                "AsofCondition", "each side of an ASOF condition belongs to one table", node
+            )
 
     # Tables that are computed
 
     def table_call(self, node: t.TableCall, scope: Scope, named: Named) -> t.Relation:
         if node.name in WINDOW_TABLES:
             made = window_table(node, lambda what, fix: self.report("WindowTable", what, node, fix))
-            return self.relation(made, scope, named) if made is not None else self.broken(node, scope)
+            return (
+                self.relation(made, scope, named) if made is not None else self.broken(node, scope)
+            )
         args: tuple[t.Expr, ...] = node.args
         if node.name in ("range", "generate_series"):
             args = (t.Call(node.name, node.args, at=node.at),)
         elif node.name != "unnest":
-            self.report("FunctionNotFound", f"no table function {node.name!r}", node,
-                        "there are UNNEST, range, generate_series, TUMBLE, HOP, SESSION and CUMULATE")  # fmt: skip
+            self.report(
+                "FunctionNotFound",
+                f"no table function {node.name!r}",
+                node,
+                "there are UNNEST, range, generate_series, TUMBLE, HOP, SESSION and CUMULATE",
+            )
             return self.broken(node, scope)
         bound = tuple(self.expr(a, Context(scope, named, "UNNEST")) for a in args)
         types = []
         for arg, raw in zip(bound, args, strict=True):
             type_ = t.type_of(arg)
             if type_.kind not in ("list", "unknown"):
-                self.report("TypeMismatch", f"UNNEST takes a list, not {type_}", raw,
-                            "for a map use map_entries(x)" if type_.kind == "map" else "")  # fmt: skip
+                self.report(
+                    "TypeMismatch",
+                    f"UNNEST takes a list, not {type_}",
+                    raw,
+                    "for a map use map_entries(x)" if type_.kind == "map" else "",
+                )
             types.append(type_.items[0] if type_.kind == "list" else UNKNOWN)
-        names = [node.alias or node.name] if len(types) == 1 else [f"col{i}" for i in range(len(types))]
+        names = (
+            [node.alias or node.name] if len(types) == 1 else [f"col{i}" for i in range(len(types))]
+        )
         columns: Columns = tuple(zip(names, types, strict=True))
         if node.has_ordinality:
             columns = (*columns, ("ordinality", BIGINT))
         columns = self.renamed(columns, node.columns, node, node.alias or node.name)
         shown = self.show(node, node.alias or node.name, columns, scope)
-        return t.TableCall("unnest", bound, node.has_ordinality, alias=shown.alias,
-                           columns=tuple(n for n, _ in columns), types=tuple(types), at=node.at)  # fmt: skip
+        return t.TableCall(
+            "unnest",
+            bound,
+            node.has_ordinality,
+            alias=shown.alias,
+            columns=tuple(n for n, _ in columns),
+            types=tuple(types),
+            at=node.at,
+        )
 
     def broken(self, node: t.TableCall, scope: Scope) -> t.Relation:
         shown = self.show(node, node.alias or node.name, (), scope)
@@ -206,27 +269,44 @@ class RelationBinder(ExpressionBinder):
         quiet = Findings()
         binder = type(self)(self.text, self.params, quiet)
         binder.relation(node.source, probe, named)
-        used = {n.parts[-1].lower() for e in (node.on, *(v.expr for v in node.values))
-                for n in t.walk(e) if isinstance(n, t.Name)}  # fmt: skip
+        used = {
+            n.parts[-1].lower()
+            for e in (node.on, *(v.expr for v in node.values))
+            for n in t.walk(e)
+            if isinstance(n, t.Name)
+        }
         groups = node.group or tuple(
-            t.Name((c,), at=node.at) for r in probe.relations for c, _ in r.columns if c.lower() not in used
+            t.Name((c,), at=node.at)
+            for r in probe.relations
+            for c, _ in r.columns
+            if c.lower() not in used
         )
         items = [t.Item(g, at=node.at) for g in groups]
         for case in node.cases:
             label = case.name or (str(case.expr.value) if isinstance(case.expr, t.Literal) else "")
             for value in node.values:
-                items.append(t.Item(self.pivoted(value.expr, node.on, case), _pivot_name(label, value, node), at=case.at))
+                items.append(
+                    t.Item(
+                        self.pivoted(value.expr, node.on, case),
+                        _pivot_name(label, value, node),
+                        at=case.at,
+                    )
+                )
         select = t.Select(tuple(items), node.source, group=groups, at=node.at)
         if not groups:
             select = dataclasses.replace(select, group=())
-        return t.Subquery(t.Query(select, at=node.at), alias=node.alias, columns=node.columns, at=node.at)
+        return t.Subquery(
+            t.Query(select, at=node.at), alias=node.alias, columns=node.columns, at=node.at
+        )
 
     def pivoted(self, expr: t.Expr, on: t.Expr, case: t.Item) -> t.Expr:
         equal = t.Call("=", (on, case.expr), at=case.at)
 
         def change(node: t.Node) -> t.Node:
             if isinstance(node, t.Call) and is_aggregate(node):
-                where = equal if node.where is None else t.Call("and", (node.where, equal), at=node.at)
+                where = (
+                    equal if node.where is None else t.Call("and", (node.where, equal), at=node.at)
+                )
                 return dataclasses.replace(node, where=where)
             return t.rebuilt(node, change)
 

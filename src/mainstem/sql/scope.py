@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 from mainstem.plan import tree as t
 from mainstem.plan.types import Type
+from mainstem.record import record
 
 Columns = tuple[tuple[str, Type], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Visible:
     """One relation in scope. `shown` is the user's alias, `alias` the one printed (unique outward)."""
 
@@ -70,7 +71,7 @@ class Scope:
         return [c for _, s in self.chain() for r in s.relations for c, _ in r.columns]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Named:
     """Tables that a query may read by name: steps, sources and WITH queries."""
 

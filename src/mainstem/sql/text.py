@@ -15,9 +15,28 @@ from mainstem.plan import tree as t
 from mainstem.plan.types import Type
 
 _INFIX = frozenset(
-    ["+", "-", "*", "/", "//", "%", "=", "<>", "<", "<=", ">", ">=", "and", "or", "||", "->", "->>",
-     "is distinct from", "is not distinct from"]
-)  # fmt: skip
+    [
+        "+",
+        "-",
+        "*",
+        "/",
+        "//",
+        "%",
+        "=",
+        "<>",
+        "<",
+        "<=",
+        ">",
+        ">=",
+        "and",
+        "or",
+        "||",
+        "->",
+        "->>",
+        "is distinct from",
+        "is not distinct from",
+    ]
+)
 _POSTFIX = {"is null": "IS NULL", "is true": "IS TRUE", "is false": "IS FALSE"}
 
 
@@ -61,11 +80,18 @@ class Printer:
             return self.select(node)
         if isinstance(node, t.Values):
             return "VALUES " + ", ".join(f"({self.list(row)})" for row in node.rows)
-        word = node.kind.upper() + (" ALL" if node.is_all else "") + (" BY NAME" if node.by_name else "")
+        word = (
+            node.kind.upper()
+            + (" ALL" if node.is_all else "")
+            + (" BY NAME" if node.by_name else "")
+        )
         return f"({self.query(node.left)}) {word} ({self.query(node.right)})"
 
     def select(self, node: t.Select) -> str:
-        items = ", ".join(f"{self.expr(i.expr)} AS {quoted(i.name)}" if i.name else self.expr(i.expr) for i in node.items)
+        items = ", ".join(
+            f"{self.expr(i.expr)} AS {quoted(i.name)}" if i.name else self.expr(i.expr)
+            for i in node.items
+        )
         parts = [f"SELECT {'DISTINCT ' if node.is_distinct else ''}{items}"]
         if node.source is not None:
             parts.append(f"FROM {self.relation(node.source)}")
@@ -81,7 +107,9 @@ class Printer:
 
     def group_item(self, node: t.Expr | t.Grouping) -> str:
         if isinstance(node, t.Grouping):
-            sets = ", ".join("(" + ", ".join(self.group_key(e) for e in one) + ")" for one in node.sets)
+            sets = ", ".join(
+                "(" + ", ".join(self.group_key(e) for e in one) + ")" for one in node.sets
+            )
             return f"GROUPING SETS ({sets})"
         return self.group_key(node)
 
@@ -95,7 +123,13 @@ class Printer:
         return "ORDER BY " + ", ".join(self.order(k) for k in keys)
 
     def order(self, node: t.Order) -> str:
-        nulls = "" if node.nulls_first is None else " NULLS FIRST" if node.nulls_first else " NULLS LAST"
+        nulls = (
+            ""
+            if node.nulls_first is None
+            else " NULLS FIRST"
+            if node.nulls_first
+            else " NULLS LAST"
+        )
         return f"{self.expr(node.expr)} {'DESC' if node.descending else 'ASC'}{nulls}"
 
     # Relations
@@ -121,7 +155,9 @@ class Printer:
         if isinstance(node.right, t.Join):
             right = f"({right})"
         condition = f" ON {self.expr(node.on)}" if node.on is not None else ""
-        return f"{self.relation(node.left)} {word or node.kind.upper() + ' JOIN'} {right}{condition}"
+        return (
+            f"{self.relation(node.left)} {word or node.kind.upper() + ' JOIN'} {right}{condition}"
+        )
 
     # Expressions
 
@@ -163,7 +199,9 @@ class Printer:
         return ".".join(map(quoted, node.parts))
 
     def print_column(self, node: t.Column) -> str:
-        return f"{quoted(node.relation)}.{quoted(node.name)}" if node.relation else quoted(node.name)
+        return (
+            f"{quoted(node.relation)}.{quoted(node.name)}" if node.relation else quoted(node.name)
+        )
 
     def print_param(self, node: t.Param) -> str:
         return f":{node.name}"
@@ -173,7 +211,9 @@ class Printer:
         if node.exclude:
             star += f" EXCLUDE ({', '.join(map(quoted, node.exclude))})"
         if node.replace:
-            star += f" REPLACE ({', '.join(f'{self.expr(e)} AS {quoted(n)}' for n, e in node.replace)})"
+            star += (
+                f" REPLACE ({', '.join(f'{self.expr(e)} AS {quoted(n)}' for n, e in node.replace)})"
+            )
         return star
 
     def print_call(self, node: t.Call) -> str:
@@ -195,7 +235,9 @@ class Printer:
             return f"({args[0]})[{args[1]}]"
         if node.name == "list_value":
             return f"[{', '.join(args)}]"
-        inside = ("DISTINCT " if node.distinct else "") + ("*" if node.name == "count" and not args else ", ".join(args))
+        inside = ("DISTINCT " if node.distinct else "") + (
+            "*" if node.name == "count" and not args else ", ".join(args)
+        )
         if node.order:
             inside += " " + self.order_by(node.order)
         nulls = " IGNORE NULLS" if node.ignore_nulls else ""
@@ -232,7 +274,9 @@ class Printer:
         return f"{'TRY_CAST' if node.is_try else 'CAST'}({self.expr(node.expr)} AS {self.type(node.to)})"
 
     def print_inlist(self, node: t.InList) -> str:
-        return f"({self.expr(node.expr)} {'NOT ' if node.negated else ''}IN ({self.list(node.items)}))"
+        return (
+            f"({self.expr(node.expr)} {'NOT ' if node.negated else ''}IN ({self.list(node.items)}))"
+        )
 
     def print_inquery(self, node: t.InQuery) -> str:
         left = self.list(node.exprs)
@@ -250,7 +294,10 @@ class Printer:
         return f"({self.list(node.items)})"
 
     def print_struct(self, node: t.Struct) -> str:
-        pairs = (f"{text_literal(n)}: {self.expr(v)}" for n, v in zip(node.names, node.values, strict=True))
+        pairs = (
+            f"{text_literal(n)}: {self.expr(v)}"
+            for n, v in zip(node.names, node.values, strict=True)
+        )
         return "{" + ", ".join(pairs) + "}"
 
     def print_field(self, node: t.Field) -> str:

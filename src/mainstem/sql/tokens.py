@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from mainstem.errors import NOWHERE, DefinitionError, Finding, Place
+from mainstem.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Text:
     """SQL text and where its first character stands in the user's file.
 
@@ -55,12 +55,14 @@ class Text:
         error.finding = self.finding(code, what, at, fix)
         return error
 
-    def finding(self, code: str, what: str, at: int, fix: str = "", *, severity: str = "error") -> Finding:
+    def finding(
+        self, code: str, what: str, at: int, fix: str = "", *, severity: str = "error"
+    ) -> Finding:
         """Build a finding that points at an offset and shows the user's line."""
         return Finding(code, what, self.locate(at), fix, severity, self.step, self.snippet(at))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Token:
     """One token: kind is word, quoted, string, number, sign or end; `at`/`end` are offsets."""
 
@@ -72,7 +74,9 @@ class Token:
     @property
     def upper(self) -> str:
         """Give an unquoted word in upper case, a sign as it is, and "" for everything else."""
-        return self.text.upper() if self.kind == "word" else self.text if self.kind == "sign" else ""
+        return (
+            self.text.upper() if self.kind == "word" else self.text if self.kind == "sign" else ""
+        )
 
 
 _SIGNS = r"->>|->|::|<=|>=|<>|!=|==|\|\||//|=>|:=|[-+*/%=<>().,;:\[\]{}?$]"
@@ -82,9 +86,11 @@ _PATTERN = re.compile(
       |(?P<word>[^\W\d]\w*)
       |(?P<quoted>"(?:[^"]|"")*")
       |(?P<string>'(?:[^']|'')*')
-      |(?P<sign>""" + _SIGNS + ")",
+      |(?P<sign>"""
+    + _SIGNS
+    + ")",
     re.VERBOSE | re.DOTALL,
-)  # fmt: skip
+)
 
 
 def tokenize(source: Text) -> list[Token]:

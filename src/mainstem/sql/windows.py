@@ -27,18 +27,27 @@ def window_table(node: t.TableCall, report: _Report) -> t.Subquery | None:
     n_spans = 1 if node.name in ("tumble", "session") else 2
     ts, spans = (node.args[0] if node.args else None), node.args[1 : 1 + n_spans]
     if not isinstance(ts, t.Name) or node.table is None or len(spans) < n_spans:
-        report(f"{node.name.upper()} takes a table, its time column and intervals", f"write {shape}")
+        report(
+            f"{node.name.upper()} takes a table, its time column and intervals", f"write {shape}"
+        )
         return None
     if ts.parts[-1].lower() in ("window_start", "window_end"):
-        report("a window over window_end counts rows of a closed window late (T4)", "use window_time")
+        report(
+            "a window over window_end counts rows of a closed window late (T4)", "use window_time"
+        )
         return None
     micros = [_micros(s) for s in spans]
     if any(m is None or m <= 0 for m in micros):
-        report("the size of a window is a literal of days or less, above zero", f"write {shape} with INTERVAL '1 minute'")
+        report(
+            "the size of a window is a literal of days or less, above zero",
+            f"write {shape} with INTERVAL '1 minute'",
+        )
         return None
     if n_spans == 2 and (micros[1] or 0) % (micros[0] or 1):
-        report(f"the size of {node.name.upper()} is not a whole multiple of its {'slide' if node.name == 'hop' else 'step'}",
-               "engines disagree there (T4): choose a multiple")  # fmt: skip
+        report(
+            f"the size of {node.name.upper()} is not a whole multiple of its {'slide' if node.name == 'hop' else 'step'}",
+            "engines disagree there (T4): choose a multiple",
+        )
         return None
     return _Spelling(node, ts, spans, [m or 0 for m in micros]).query()
 
@@ -52,12 +61,19 @@ def _micros(expr: t.Expr) -> int | None:
 class _Spelling:
     """Builds the query of one window table; every node points at the user's text."""
 
-    def __init__(self, node: t.TableCall, ts: t.Name, spans: tuple[t.Expr, ...], micros: list[int]) -> None:
+    def __init__(
+        self, node: t.TableCall, ts: t.Name, spans: tuple[t.Expr, ...], micros: list[int]
+    ) -> None:
         self.node, self.ts, self.spans, self.micros, self.at = node, ts, spans, micros, node.at
 
     def query(self) -> t.Subquery:
         made: t.Query = getattr(self, self.node.name)()
-        return t.Subquery(made, alias=self.node.alias or _table_name(self.node), columns=self.node.columns, at=self.at)
+        return t.Subquery(
+            made,
+            alias=self.node.alias or _table_name(self.node),
+            columns=self.node.columns,
+            at=self.at,
+        )
 
     # Small builders
 
@@ -73,7 +89,9 @@ class _Spelling:
     def star(self, *exclude: str) -> t.Item:
         return t.Item(t.Star(exclude=exclude, at=self.at), at=self.at)
 
-    def select(self, items: list[t.Item], source: t.Relation, where: t.Expr | None = None) -> t.Query:
+    def select(
+        self, items: list[t.Item], source: t.Relation, where: t.Expr | None = None
+    ) -> t.Query:
         return t.Query(t.Select(tuple(items), source, where, at=self.at), at=self.at)
 
     def derived(self, query: t.Query, alias: str) -> t.Subquery:
@@ -88,12 +106,16 @@ class _Spelling:
     def bucket(self, size: t.Expr, offset: tuple[t.Expr, ...]) -> t.Expr:
         if not offset:
             return self.call("time_bucket", size, self.ts)
-        return self.call("+", self.call("time_bucket", size, self.call("-", self.ts, offset[0])), offset[0])
+        return self.call(
+            "+", self.call("time_bucket", size, self.call("-", self.ts, offset[0])), offset[0]
+        )
 
     def ends(self, query: t.Query, exclude: tuple[str, ...] = ()) -> t.Query:
         """Add window_time to a query that has window_start and window_end."""
         time = self.call("-", self.name("window_end"), self.span(1000))
-        return self.select([self.star(*exclude), self.item(time, "window_time")], self.derived(query, "_w"))
+        return self.select(
+            [self.star(*exclude), self.item(time, "window_time")], self.derived(query, "_w")
+        )
 
     @property
     def input(self) -> t.Relation:
@@ -106,15 +128,27 @@ class _Spelling:
         start = self.bucket(self.spans[0], self.node.args[2:3])
         first = self.select([self.star(), self.item(start, "window_start")], self.input)
         end = self.call("+", self.name("window_start"), self.spans[0])
-        return self.ends(self.select([self.star(), self.item(end, "window_end")], self.derived(first, "_s")))
+        return self.ends(
+            self.select([self.star(), self.item(end, "window_end")], self.derived(first, "_s"))
+        )
 
     def hop(self) -> t.Query:
         """The last window that holds a row starts at its bucket of one slide; size / slide windows hold it."""
         slide, size = self.micros
-        first = self.select([self.star(), self.item(self.bucket(self.spans[0], self.node.args[3:4]), "_last")], self.input)
-        starts = [self.call("-", self.name("_last"), self.span(slide * k)) for k in range(size // slide)]
-        values = t.TableCall("unnest", (self.call("list_value", *starts),), alias="_n",
-                             columns=("window_start",), at=self.at)  # fmt: skip
+        first = self.select(
+            [self.star(), self.item(self.bucket(self.spans[0], self.node.args[3:4]), "_last")],
+            self.input,
+        )
+        starts = [
+            self.call("-", self.name("_last"), self.span(slide * k)) for k in range(size // slide)
+        ]
+        values = t.TableCall(
+            "unnest",
+            (self.call("list_value", *starts),),
+            alias="_n",
+            columns=("window_start",),
+            at=self.at,
+        )
         joined = t.Join("cross", self.derived(first, "_s"), values, at=self.at)
         end = self.call("+", self.name("window_start"), self.spans[1])
         return self.ends(self.select([self.star("_last"), self.item(end, "window_end")], joined))
@@ -124,8 +158,17 @@ class _Spelling:
         step, size = self.micros
         start = self.bucket(self.spans[1], self.node.args[3:4])
         first = self.select([self.star(), self.item(start, "window_start")], self.input)
-        ends = [self.call("+", self.name("window_start"), self.span(step * k)) for k in range(1, size // step + 1)]
-        values = t.TableCall("unnest", (self.call("list_value", *ends),), alias="_n", columns=("window_end",), at=self.at)
+        ends = [
+            self.call("+", self.name("window_start"), self.span(step * k))
+            for k in range(1, size // step + 1)
+        ]
+        values = t.TableCall(
+            "unnest",
+            (self.call("list_value", *ends),),
+            alias="_n",
+            columns=("window_end",),
+            at=self.at,
+        )
         joined = t.Join("cross", self.derived(first, "_s"), values, at=self.at)
         inside = self.call("<", self.ts, self.name("window_end"))
         # A row without a time is in no window of any kind; it stays, with NULL windows, as in TUMBLE.
@@ -139,22 +182,45 @@ class _Spelling:
         """
         keys = self.node.args[2:]
         gap = self.spans[0]
-        before = t.Frame("range", t.Bound("unbounded", at=self.at), t.Bound("offset", self.span(1), at=self.at), at=self.at)
+        before = t.Frame(
+            "range",
+            t.Bound("unbounded", at=self.at),
+            t.Bound("offset", self.span(1), at=self.at),
+            at=self.at,
+        )
         ordered = (t.Order(self.ts, at=self.at),)
         previous = self.call("max", self.ts, window=t.Window(keys, ordered, before, at=self.at))
         first = self.select([self.star(), self.item(previous, "_previous")], self.input)
         is_new = self.call(">", self.ts, self.call("+", self.name("_previous"), gap))
-        case = t.Case(((self.call("or", is_new, self.call("is null", self.name("_previous"))), self.number(1)),),
-                      self.number(0), at=self.at)  # fmt: skip
-        second = self.select([self.star("_previous"), self.item(case, "_new")], self.derived(first, "_s"))
-        up_to = t.Frame("range", t.Bound("unbounded", at=self.at), t.Bound("current", at=self.at), at=self.at)
-        number = self.call("sum", self.name("_new"), window=t.Window(keys, ordered, up_to, at=self.at))
-        third = self.select([self.star("_new"), self.item(number, "_session")], self.derived(second, "_t"))
+        case = t.Case(
+            (
+                (
+                    self.call("or", is_new, self.call("is null", self.name("_previous"))),
+                    self.number(1),
+                ),
+            ),
+            self.number(0),
+            at=self.at,
+        )
+        second = self.select(
+            [self.star("_previous"), self.item(case, "_new")], self.derived(first, "_s")
+        )
+        up_to = t.Frame(
+            "range", t.Bound("unbounded", at=self.at), t.Bound("current", at=self.at), at=self.at
+        )
+        number = self.call(
+            "sum", self.name("_new"), window=t.Window(keys, ordered, up_to, at=self.at)
+        )
+        third = self.select(
+            [self.star("_new"), self.item(number, "_session")], self.derived(second, "_t")
+        )
         whole = t.Window((*keys, self.name("_session")), at=self.at)
         start = self.call("min", self.ts, window=whole)
         end = self.call("+", self.call("max", self.ts, window=whole), gap)
-        fourth = self.select([self.star("_session"), self.item(start, "window_start"), self.item(end, "window_end")],
-                             self.derived(third, "_u"))  # fmt: skip
+        fourth = self.select(
+            [self.star("_session"), self.item(start, "window_start"), self.item(end, "window_end")],
+            self.derived(third, "_u"),
+        )
         return self.ends(fourth)
 
 

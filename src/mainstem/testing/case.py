@@ -34,10 +34,11 @@ and structs are JSON. Marks are ``-- crash``, ``-- pause`` and ``-- watermark TI
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from mainstem.errors import DefinitionError, Place, listing, nearest
+from mainstem.record import record
 
 _SINGLE = ("title", "rule", "query", "batch", "stream", "late", "columns", "ordered", "fails")
 _REPEATED = ("source", "rows", "param", "view", "table", "error", "warning")
@@ -45,7 +46,7 @@ _MARKS = ("crash", "pause", "watermark")
 _LINE = re.compile(r"(?P<key>[a-z]+)(?:\s+(?P<name>[A-Za-z_]\w*))?:(?:\s+(?P<value>.*))?$")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Mark:
     """Something that happens between two rows: ``crash``, ``pause`` or ``watermark`` with its time."""
 
@@ -56,7 +57,7 @@ class Mark:
 Row = tuple[str | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CaseSource:
     """A source of a case: its words after ``source:`` and its rows with the marks among them."""
 
@@ -66,7 +67,7 @@ class CaseSource:
     rows: tuple[Row | Mark, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Case:
     """One case; see the module for what each part means."""
 

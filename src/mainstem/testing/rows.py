@@ -7,9 +7,8 @@ the two do not always agree.
 from __future__ import annotations
 
 import tempfile
-from contextlib import closing
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import closing
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -21,8 +20,20 @@ from mainstem.errors import MainstemError
 from mainstem.functions.spec import Example, Fails, Function, Sql
 from mainstem.plan import tree as t
 from mainstem.plan.types import (
-    BIGINT, BOOL, BYTES, DATE, DOUBLE, NULL, STRING, TIMESTAMP, Type, list_of, parse_type, struct_of,
+    BIGINT,
+    BOOL,
+    BYTES,
+    DATE,
+    DOUBLE,
+    NULL,
+    STRING,
+    TIMESTAMP,
+    Type,
+    list_of,
+    parse_type,
+    struct_of,
 )  # fmt: skip
+from mainstem.record import record
 from mainstem.runtime.query import connect
 from mainstem.runtime.start import run_pipeline
 from mainstem.sql.bind import bind
@@ -38,7 +49,7 @@ INPUT = "example_input"
 _WRITTEN = ("word", "literal", "regex", "interval", "lambda")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Form:
     """One way to run an example: the table before it, the expression, and what it must give."""
 

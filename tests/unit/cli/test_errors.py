@@ -12,13 +12,13 @@ from mainstem.errors import DataError, Finding, Place, StateError
 from mainstem.settings.secret import remember
 from tests.unit.cli.program import Screen, call, start
 
-WRONG = '''import mainstem as ms
+WRONG = """import mainstem as ms
 
 p = ms.Pipeline("wrong")
 p.source("orders", ms.files("orders.csv"), schema="id bigint, amount double")
 p.table("one", "SELECT amuont FROM orders")
 p.table("two", "SELECT id FROM ordres")
-'''
+"""
 
 
 @pytest.fixture
@@ -160,14 +160,14 @@ def test_wrong_argument_is_told(project, capsys, words, said_of_it):
 def test_unexpected_error_is_ours(capsys):
     """No traceback, unless it is asked for; what to attach is said."""
     try:
-        raise ZeroDivisionError("division by zero")
-    except ZeroDivisionError as found:
+        int("x")
+    except ValueError as found:
         error = unexpected(found)
 
     assert report(error, Terminal()) == 70
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err.startswith("InternalError: ZeroDivisionError: division by zero\n")
+    assert said.err.startswith("InternalError: ValueError: invalid literal for int() with")
     assert "--debug" in said.err
     assert "mainstem doctor" in said.err
     assert "Traceback" not in said.err

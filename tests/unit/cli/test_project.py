@@ -5,9 +5,11 @@ Its eight orders, by hand: paid are 120.00 + 80.50 (1 March, IT), 42.00 + 230.00
 """
 
 import json
+from pathlib import Path
 
 import pytest
 
+from mainstem.cli.inference import identifier
 from tests.unit.cli.program import call, start
 
 BY_COUNTRY = """\
@@ -93,10 +95,24 @@ def test_init_from_a_file_gives_a_pipeline_that_runs(project, monkeypatch, capsy
     assert call(capsys, "init", "x", "--from", "none.csv").err.startswith("DataFileMissing: ")
 
 
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("rides-2025.csv.gz", "rides_2025"),
+        ("2025 rides.csv", "data_2025_rides"),
+        ("order.csv", "data_order"),
+        ("__.csv", "data"),
+    ],
+)
+def test_source_is_named_after_its_file(file, name):
+    """A name that SQL can say without quotes."""
+    assert identifier(Path(file)) == name
+
+
 def test_check_writes_missing_schemas_and_nothing_else(project, capsys):
     """The rest of the file stays as it was."""
     (project / "mainstem.toml").unlink()
-    before = 'CREATE SOURCE customers FROM files(\'data/customers.jsonl\', format => \'json\');\n'
+    before = "CREATE SOURCE customers FROM files('data/customers.jsonl', format => 'json');\n"
     after = "-- mine\nCREATE TABLE n AS SELECT count(*) AS n FROM customers;\n"
     (project / "p.sql").write_text(before + after)
     assert "SchemaMissing" in call(capsys, "check", "p.sql").out
@@ -186,11 +202,15 @@ def test_plan_tells_what_has_changed_since_the_last_run(project, capsys):
     call(capsys, "run", "-q")
     assert "nothing has changed" in call(capsys, "plan").out
     file = project / "pipeline.py"
-    text = file.read_text().replace("best", "spent").replace("WHERE status", "WHERE TRUE AND status")
+    text = (
+        file.read_text().replace("best", "spent").replace("WHERE status", "WHERE TRUE AND status")
+    )
     file.write_text(text)
 
     plan = call(capsys, "plan").out
-    changes = [line.split()[:3] for line in plan.splitlines() if line[:4] in ("  ~ ", "  + ", "  - ")]
+    changes = [
+        line.split()[:3] for line in plan.splitlines() if line[:4] in ("  ~ ", "  + ", "  - ")
+    ]
     assert ["~", "paid", "step"] in changes
     assert ["+", "spent", "step"] in changes
     assert ["-", "best", "step"] in changes
@@ -246,9 +266,9 @@ def test_status_and_runs_tell_the_last_run(project, capsys):
     assert f"outputs  of run {status['committed']['run_id']}" in call(capsys, "status").out
     rows = [line.split() for line in call(capsys, "runs").out.splitlines()[2:]]
     assert [(row[1], row[-1]) for row in rows] == [("failed", "BadRow"), ("succeeded", "8")]
-    assert [run["status"] for run in json.loads(call(capsys, "runs", "-o", "json", "-n", "1").out)] == [
-        "failed"
-    ]
+    assert [
+        run["status"] for run in json.loads(call(capsys, "runs", "-o", "json", "-n", "1").out)
+    ] == ["failed"]
 
 
 def test_demo_shows_an_answer_from_generated_data(tmp_path):

@@ -160,6 +160,6 @@ def test_signal_stops_a_run_that_nobody_watches(endless, capsys, number, code):
     assert process.returncode == code
     assert json.loads(out.splitlines()[-1])["error"]["exit_code"] == code
     assert "Traceback" not in err
-    assert json.loads(call(capsys, "status", "endless.sql", "-o", "json").out)["last"]["status"] == (
-        "stopped"
-    )
+    assert json.loads(call(capsys, "status", "endless.sql", "-o", "json").out)["last"][
+        "status"
+    ] == ("stopped")

@@ -1,4 +1,4 @@
-"""Every error that can be raised stands on the page that its message points at, and no other does."""
+"""Every error that can be raised stands on the page that its message points at, and no other."""
 
 import ast
 import inspect

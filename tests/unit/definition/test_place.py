@@ -103,3 +103,12 @@ def test_unknown_column_is_found_at_its_place(tmp_path, form):
     assert (found.where.file, found.where.line, found.where.column) == (str(file), line, column)
     assert found.step == "v"
     assert "oops" in found.snippet
+
+
+def test_pipeline_inside_of_the_package_has_its_own_places():
+    """The demo's pipeline is a user of these words like any other."""
+    code = compile('import mainstem as ms\np = ms.Pipeline("p")\n', "demo.py", "exec")
+    module = {"__name__": "mainstem.demo.anything"}
+    exec(code, module)
+
+    assert str(module["p"].where) == "demo.py:2"

@@ -30,6 +30,10 @@ def show(
             "environments": settings.environments, "settings": [row.to_dict() for row in rows],
         })  # fmt: skip
         return 0
-    cells = [(f"{row.section}.{row.option}", row.value, row.origin) for row in rows]
+    cells = [
+        # An empty text would look like a value that is missing.
+        (f"{row.section}.{row.option}", '""' if row.value == "" else row.value, row.origin)
+        for row in rows
+    ]
     say(table(("setting", "value", "set by"), cells, null="-"))
     return 0

@@ -8,7 +8,6 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from mainstem.cli.numbers import plural, size
@@ -16,6 +15,7 @@ from mainstem.cli.options import NO_CHOICE, NO_OPTIONS, Chosen, Common
 from mainstem.cli.output import say, say_json
 from mainstem.cli.table import aligned
 from mainstem.errors import DefinitionError, MainstemError, SettingsError
+from mainstem.record import record
 
 PYTHONS = ((3, 11), (3, 13))
 LEAST_MEMORY, LEAST_DISK = 1_000_000_000, 1_000_000_000
@@ -25,7 +25,7 @@ CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 MEMINFO = Path("/proc/meminfo")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Line:
     """One thing that was looked at; `fix` is empty when all is well."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from mainstem.record import record
 
-@dataclass(frozen=True, slots=True)
+
+@record
 class DuckdbSource:
     """A table or view that is read.
 
@@ -22,7 +23,7 @@ class DuckdbSource:
     table: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DuckdbSink:
     """A table that is written.
 

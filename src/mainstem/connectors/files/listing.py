@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import glob
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
 from mainstem.connectors.files.options import FilesSource, Format
 from mainstem.errors import NOWHERE, OutsideError, Place, SettingsError, UnsupportedError, listing
+from mainstem.record import record
 
 FORMATS: dict[str, Format] = {
     ".csv": "csv", ".tsv": "tsv", ".json": "json", ".jsonl": "json", ".ndjson": "json",
@@ -20,7 +20,7 @@ COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".zip": "zip"}
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class InputFile:
     """One file of a source.
 

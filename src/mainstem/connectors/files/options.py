@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from mainstem.record import record
 
 Format = Literal["csv", "tsv", "json", "parquet", "text"]
 Compression = Literal["none", "gzip", "zstd", "zip"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FilesSource:
     """Files that are read.
 
@@ -57,7 +58,7 @@ class FilesSource:
         return (self.null,) if isinstance(self.null, str) else self.null
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FilesSink:
     """Files that are written.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from mainstem.record import record
 
-@dataclass(frozen=True, slots=True)
+
+@record
 class StateSink:
     """A table in ``.mainstem/<pipeline>/state.duckdb``.
 

@@ -9,11 +9,11 @@ read 1.9 as 2, ' 7 ', 1_000 and 0x10 as numbers, 'yes' as true, +99 as an offset
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from mainstem.engines.embedded.types import duckdb_type, literal
 from mainstem.formats.coercion import RANGES
 from mainstem.plan.types import Field, Schema, Type, in_expressions
+from mainstem.record import record
 
 FIRST_INSTANT = "TIMESTAMPTZ '0001-01-01 00:00:00+00'"
 LAST_INSTANT = "TIMESTAMPTZ '9999-12-31 23:59:59.999999+00'"
@@ -23,7 +23,7 @@ TIMESTAMP_REGEX = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Checked:
     """A column: the SQL of its value, and the SQL that is TRUE only when there is no doubt."""
 

@@ -31,7 +31,11 @@ class DuckdbPrinter(Printer):
     def print_literal(self, node: t.Literal) -> str:
         value, type_ = node.value, node.type
         if value is None:
-            return "NULL" if type_ is None or type_.kind == "null" else f"CAST(NULL AS {duckdb_type(type_)})"
+            return (
+                "NULL"
+                if type_ is None or type_.kind == "null"
+                else f"CAST(NULL AS {duckdb_type(type_)})"
+            )
         if isinstance(value, datetime):
             return f"TIMESTAMPTZ '{value.astimezone(UTC).strftime('%Y-%m-%d %H:%M:%S.%f')}+00'"
         if isinstance(value, Decimal):
@@ -48,10 +52,14 @@ class DuckdbPrinter(Printer):
 
     def print_cast(self, node: t.Cast) -> str:
         own = t.type_of(node.expr)
-        return cast_sql(self.expr(node.expr), own, node.to, is_try=node.is_try, is_exact=node.is_exact)
+        return cast_sql(
+            self.expr(node.expr), own, node.to, is_try=node.is_try, is_exact=node.is_exact
+        )
 
     def print_struct(self, node: t.Struct) -> str:
-        pairs = (f"{quoted(n)} := {self.expr(v)}" for n, v in zip(node.names, node.values, strict=True))
+        pairs = (
+            f"{quoted(n)} := {self.expr(v)}" for n, v in zip(node.names, node.values, strict=True)
+        )
         return f"struct_pack({', '.join(pairs)})"
 
     def print_field(self, node: t.Field) -> str:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from mainstem.formats.records import Misfit
 from mainstem.plan.nodes import Source
+from mainstem.record import record
 
 MAX_AHEAD = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EventTimeRule:
     """When an event time is refused; `column` is "" when the source has none."""
 

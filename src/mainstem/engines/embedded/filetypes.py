@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from mainstem.engines.embedded.types import duckdb_type, literal
 from mainstem.formats.coercion import RANGES
 from mainstem.plan.types import Type, in_expressions
+from mainstem.record import record
 
 # Digits that the largest value of an integer type has.
 _DIGITS = {
@@ -25,7 +24,7 @@ _SAME = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Fit:
     """How a stored column becomes a declared one.
 

@@ -11,7 +11,7 @@ Must run outside of an explicit transaction: a statement that fails is part of t
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mainstem.connectors.files.listing import InputFile, list_files
@@ -33,12 +33,13 @@ from mainstem.formats.records import BadRow, Row
 from mainstem.formats.text import check_columns
 from mainstem.plan.nodes import Source
 from mainstem.plan.types import Schema, in_expressions
+from mainstem.record import record
 
 if TYPE_CHECKING:
     import duckdb
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FileRead:
     """What became of one file: its rows are `first_row` and the `rows` - 1 after it."""
 
@@ -48,7 +49,7 @@ class FileRead:
     first_row: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class IngestReport:
     """What was read: the source's ledger (L1), and where its rows are now.
 
@@ -86,7 +87,7 @@ class IngestReport:
     slow_files: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class IngestOptions:
     """How to ingest.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from mainstem.connectors.duckdb.options import DuckdbSink
@@ -22,6 +21,7 @@ from mainstem.errors import (
 )
 from mainstem.plan.nodes import Plan, Source, Step
 from mainstem.plan.types import Schema
+from mainstem.record import record
 from mainstem.storage.local.manifest import read_manifest, strangers
 
 FORMATS = {
@@ -32,7 +32,7 @@ COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 ENDINGS = {"csv": ".csv", "tsv": ".tsv", "json": ".json", "parquet": ".parquet", "text": ".txt"}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Output:
     """One table's target, checked.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
@@ -18,6 +17,7 @@ from mainstem.engines.embedded.reference import encoded, partition_values
 from mainstem.engines.embedded.types import duckdb_type, literal, quoted
 from mainstem.errors import Place
 from mainstem.plan.types import Field, Schema, in_expressions
+from mainstem.record import record
 
 # Hidden columns of the table while it is loaded: the texts of a row in doubt, and the keys of a JSON
 # object that are not just the declared ones.
@@ -25,7 +25,7 @@ RAW = '"__raw"'
 KEYS = '"__keys"'
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Layout:
     """What all files of a source share."""
 
@@ -36,7 +36,7 @@ class Layout:
     rule: EventTimeRule
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Group:
     """Files next to each other that one statement can read."""
 

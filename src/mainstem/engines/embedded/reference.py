@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -19,6 +18,7 @@ from mainstem.formats.jsonlines import read_jsonlines
 from mainstem.formats.records import BadRow, Misfit, Row
 from mainstem.formats.text import read_text
 from mainstem.plan.types import BIGINT, Field, Schema, Type, in_expressions
+from mainstem.record import record
 
 if TYPE_CHECKING:
     import duckdb
@@ -27,7 +27,7 @@ SHOWN = 5
 BATCH = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FileReader:
     """Reads one file of a source with the reference readers.
 

@@ -25,12 +25,13 @@ from mainstem.engines.embedded.types import duckdb_type, literal, quoted
 from mainstem.errors import DataError, OutsideError, nearest
 from mainstem.plan.nodes import Source
 from mainstem.plan.types import Field, in_expressions
+from mainstem.record import record
 
 if TYPE_CHECKING:
     import duckdb
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ScanReport:
     """A source that is read in place: its ledger (L1), and the SELECT that reads it.
 

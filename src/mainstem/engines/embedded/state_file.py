@@ -7,8 +7,8 @@ from typing import Any
 
 import duckdb
 
-from mainstem.engines.embedded.fetch import fetch
 from mainstem.engines.embedded.failures import outside, words
+from mainstem.engines.embedded.fetch import fetch
 from mainstem.engines.embedded.session import OFFLINE, Session, plain_connection
 from mainstem.engines.embedded.types import literal, quoted
 from mainstem.errors import DataError, StateError

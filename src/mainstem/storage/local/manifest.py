@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mainstem.errors import StateError
+from mainstem.record import record
 from mainstem.storage.local.durable import files_under, write_durably
 
 FORMAT = 1
@@ -20,7 +20,7 @@ FOLDER = "_mainstem"
 NAME = "manifest"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WrittenFile:
     """One file: its name relative to the folder, and what is in it; `rows` None is not known."""
 
@@ -30,7 +30,7 @@ class WrittenFile:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Manifest:
     """What a folder holds.
 

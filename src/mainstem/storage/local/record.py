@@ -17,11 +17,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from mainstem.errors import StateError
+from mainstem.record import record
 from mainstem.storage.local.durable import sync_folder, write_durably
 
 FORMAT = 1
@@ -30,7 +30,7 @@ NAME = "commit.json"
 TargetKind = Literal["file", "folder", "partitions", "duckdb"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Target:
     """One output outside of the state file.
 
@@ -71,7 +71,7 @@ class Target:
     sha256: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CommitRecord:
     """What one run has staged or is committing."""
 

@@ -1,0 +1,217 @@
+"""A slow, plain evaluator of bound trees: the contract in Python, to hold engines against.
+
+It is written from the contract and the catalogue's documentation, never from an engine, and it goes for
+plainness: one row at a time, one value at a time. Values are Python's int, Decimal, float, str, bool,
+date, datetime (aware, UTC), bytes, list and None. A row that fails (V10) raises `RowFails`.
+
+The meanings of functions stand in the `reference_…` modules beside this one; queries in
+`reference_query`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from mainstem.functions.spec import catalogue
+from mainstem.plan import tree as t
+from mainstem.testing.reference_conditional import MEANINGS as _CONDITIONAL
+from mainstem.testing.reference_list import MEANINGS as _LIST
+from mainstem.testing.reference_number import MEANINGS as _NUMBER
+from mainstem.testing.reference_text import MEANINGS as _TEXT
+from mainstem.testing.reference_time import MEANINGS as _TIME
+from mainstem.testing.reference_values import Meaning, RowFails, cast_value, equal, fitted
+
+__all__ = ["MEANINGS", "Row", "RowFails", "evaluate", "knows"]
+
+MEANINGS: dict[str, Meaning] = {**_CONDITIONAL, **_LIST, **_NUMBER, **_TEXT, **_TIME}
+
+# What the evaluator does itself, because an operand may stay unreached (V10).
+_LAZY = frozenset(["and", "or", "coalesce", "if", "nvl2", "list_value"])
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What an expression sees: the columns of a row by (relation, name), lambda parameters, the outer row.
+
+    `subquery` answers a query inside the expression, and `computed` holds calls whose value is already
+    known: aggregates and windows, by identity.
+    """
+
+    columns: Mapping[tuple[str, str], Any] = field(default_factory=dict)
+    locals: Mapping[str, Any] = field(default_factory=dict)
+    outer: Row | None = None
+    computed: Mapping[t.Call, Any] = field(default_factory=dict)
+    subquery: Callable[[t.Query, Row], list[tuple[Any, ...]]] | None = None
+
+    def column(self, node: t.Column) -> Any:
+        """Give the value of a column, `depth` rows further out."""
+        row = self
+        for _ in range(node.depth):
+            if row.outer is None:
+                raise KeyError(f"no outer row for {node.relation}.{node.name}")
+            row = row.outer
+        if not node.relation and node.name in row.locals:
+            return row.locals[node.name]
+        return row.columns[node.relation, node.name]
+
+
+def knows(name: str) -> bool:
+    """Say whether the reference has a meaning for a catalogue row."""
+    return name in MEANINGS or name in _LAZY
+
+
+def evaluate(node: t.Expr, row: Row) -> Any:
+    """Give the value of a bound expression on a row.
+
+    Parameters
+    ----------
+    node : Expr
+        Bound: typed, every conversion explicit.
+    row : Row
+        The columns that it may name.
+
+    Returns
+    -------
+    object
+        A Python value, or None for NULL.
+
+    Raises
+    ------
+    RowFails
+        When the row fails by the contract (V10).
+    NotImplementedError
+        When the reference does not know a function; see `knows`.
+    """
+    return _NODES[type(node)](node, row)
+
+
+_Evaluator: TypeAlias = Callable[[Any, Row], Any]
+
+
+def _case(node: t.Case, row: Row) -> Any:
+    for condition, value in node.whens:
+        if evaluate(condition, row) is True:
+            return evaluate(value, row)
+    return None if node.default is None else evaluate(node.default, row)
+
+
+def _cast(node: t.Cast, row: Row) -> Any:
+    value = evaluate(node.expr, row)
+    try:
+        return cast_value(value, t.type_of(node.expr), node.to)
+    except RowFails:
+        if node.is_try:
+            return None
+        raise
+
+
+def _in_list(node: t.InList, row: Row) -> bool | None:
+    value = evaluate(node.expr, row)
+    return _member(value, [evaluate(item, row) for item in node.items], negated=node.negated)
+
+
+def _member(value: Any, items: list[Any], *, negated: bool) -> bool | None:
+    """Three-valued membership (V4): NULL among the items leaves a miss undecided."""
+    found = [equal(value, item) for item in items]
+    result = True if True in found else None if None in found else False
+    return None if result is None else result != negated
+
+
+def _in_query(node: t.InQuery, row: Row) -> bool | None:
+    values = [evaluate(e, row) for e in node.exprs]
+    results = []
+    for found in _answer(node.query, row):
+        pairs = [equal(a, b) for a, b in zip(values, found, strict=True)]
+        results.append(False if False in pairs else None if None in pairs else True)
+    result = True if True in results else None if None in results else False
+    return None if result is None else result != node.negated
+
+
+def _exists(node: t.Exists, row: Row) -> bool:
+    return bool(_answer(node.query, row)) != node.negated
+
+
+def _scalar(node: t.Scalar, row: Row) -> Any:
+    found = _answer(node.query, row)
+    if len(found) > 1:
+        raise RowFails("a subquery used as a value gave more than one row")
+    return found[0][0] if found else None
+
+
+def _answer(query: t.Query, row: Row) -> list[tuple[Any, ...]]:
+    if row.subquery is None:
+        raise NotImplementedError("a subquery without tables")
+    return row.subquery(query, row)
+
+
+def _lambda(node: t.Lambda, row: Row) -> Callable[..., Any]:
+    def call(*values: Any) -> Any:
+        own = dict(zip(node.params, values, strict=True))
+        inner = Row(row.columns, {**row.locals, **own}, row.outer, row.computed, row.subquery)
+        return evaluate(node.body, inner)
+
+    return call
+
+
+def _call(node: t.Call, row: Row) -> Any:
+    if node in row.computed:
+        return row.computed[node]
+    if node.name in _LAZY:
+        return _lazy(node, row)
+    name = node.name if node.name == "grouping" else catalogue()[node.name].name
+    meaning = MEANINGS.get(name)
+    if meaning is None:
+        raise NotImplementedError(f"the reference has no meaning for {name}")
+    args = [evaluate(a, row) for a in node.args]
+    if meaning.is_strict and any(a is None for a in args):
+        return None
+    return fitted(meaning.compute(*args), t.type_of(node))
+
+
+def _lazy(node: t.Call, row: Row) -> Any:
+    if node.name in ("and", "or"):
+        return _connected(node, row, decides=node.name == "or")
+    if node.name == "coalesce":
+        return next((v for v in (evaluate(a, row) for a in node.args) if v is not None), None)
+    if node.name == "list_value":
+        return [evaluate(a, row) for a in node.args]
+    first = evaluate(node.args[0], row)
+    chosen = first is True if node.name == "if" else first is not None
+    return evaluate(node.args[1 if chosen else 2], row)
+
+
+def _connected(node: t.Call, row: Row, *, decides: bool) -> bool | None:
+    """AND and OR: a deciding operand on either side leaves the other unjudged (V10)."""
+    failure: RowFails | None = None
+    values = []
+    for arg in node.args:
+        try:
+            value = evaluate(arg, row)
+        except RowFails as error:
+            failure = failure or error
+            continue
+        if value is decides:
+            return decides
+        values.append(value)
+    if failure is not None:
+        raise failure
+    return None if None in values else not decides
+
+
+_NODES: dict[type, _Evaluator] = {
+    t.Literal: lambda node, row: node.value,
+    t.Interval: lambda node, row: node,
+    t.Column: lambda node, row: row.column(node),
+    t.Case: _case,
+    t.Cast: _cast,
+    t.InList: _in_list,
+    t.InQuery: _in_query,
+    t.Exists: _exists,
+    t.Scalar: _scalar,
+    t.Lambda: _lambda,
+    t.Call: _call,
+    t.Struct: lambda node, row: dict(zip(node.names, (evaluate(v, row) for v in node.values), strict=True)),
+    t.Field: lambda node, row: None if (v := evaluate(node.expr, row)) is None else v[node.name],
+}
