@@ -32,8 +32,8 @@ QUICK = bool(os.environ.get("QUICK"))
 N_ROWS = 200_000 if QUICK else 1_000_000
 N_ROUNDS = 3 if QUICK else 7
 SCHEMA = (
-    "id bigint not null, card string, amount decimal(12,2), country string, ok boolean, ts timestamp, "
-    "day date, score double"
+    "id bigint not null, card string, amount decimal(12,2), country string, ok boolean, "
+    "ts timestamp, day date, score double"
 )
 COLUMNS = (
     "{'id':'BIGINT','card':'VARCHAR','amount':'DECIMAL(12,2)','country':'VARCHAR','ok':'BOOLEAN',"
@@ -53,8 +53,8 @@ def measure(*, quick: bool) -> Report:
         medians = found[f"{kind}_median_s"]
         size_mb = found[f"{kind}_bytes"] / 1e6
         raw = (
-            f"{medians['checked']:.3g} s / {medians['plain']:.3g} s (CPU {medians['checked_cpu']:.3g}"
-            f" / {medians['plain_cpu']:.3g} s), {size_mb:.0f} MB"
+            f"{medians['checked']:.3g} s / {medians['plain']:.3g} s "
+            f"(CPU {medians['checked_cpu']:.3g} / {medians['plain_cpu']:.3g} s), {size_mb:.0f} MB"
         )
         report.at_most(f"ingest_{kind}_vs_duckdb", found[f"ingest_{kind}_vs_duckdb"], 2, raw)
     costs = ", ".join(f"{name} {cost:.3g} s" for name, cost in found["check_costs_s"].items())
@@ -140,8 +140,8 @@ def cost_of_checks(connection: duckdb.DuckDBPyConnection, csv: Path) -> dict[str
     for kind in ("BIGINT", "DECIMAL(12,2)", "BOOLEAN", "TIMESTAMPTZ", "DATE", "DOUBLE"):
         columns = columns.replace(f"'{kind}'", "'VARCHAR'")
     relation = (
-        f"read_csv('{csv}', columns = {columns}, auto_detect = false, header = true, nullstr = [''], "
-        "allow_quoted_nulls = false, quote = '\"', escape = '\"', delim = ',')"
+        f"read_csv('{csv}', columns = {columns}, auto_detect = false, header = true, "
+        "nullstr = [''], allow_quoted_nulls = false, quote = '\"', escape = '\"', delim = ',')"
     )
     checked = {f.name: checks.from_text(f'"{f.name}"', replace(f, nullable=True)) for f in fields}
     values = ", ".join(c.value for c in checked.values())
@@ -171,8 +171,8 @@ def main() -> None:
         connection.execute("SET TimeZone = 'UTC'")
         csv_ratio, csv_times = compare(
             connection, "csv", csv,
-            f"read_csv('{csv}', columns = {COLUMNS}, auto_detect = false, header = true, delim = ',', "
-            "quote = '\"', escape = '\"')",
+            f"read_csv('{csv}', columns = {COLUMNS}, auto_detect = false, header = true, "
+            "delim = ',', quote = '\"', escape = '\"')",
         )  # fmt: skip
         json_ratio, json_times = compare(
             connection,

@@ -76,8 +76,8 @@ def contents(base: Path, *, has_state: bool) -> dict:
         "ext": _versions_of_table(base / "ext.duckdb", "shop.rows"),
     }
     if has_state:
-        with closing(connect(folder_of(base))) as connection:
-            found["kept"] = {v for (v,) in connection.execute("SELECT v FROM kept").fetchall()}
+        with connect(folder_of(base)) as tables:
+            found["kept"] = {v for (v,) in tables.query("SELECT v FROM kept").rows}
     return found
 
 
@@ -95,7 +95,9 @@ def _versions_of_parquet(folder: Path):
     if not folder.exists():
         return None
     with closing(duckdb.connect()) as connection:
-        rows = connection.execute("SELECT v FROM read_parquet(?)", [f"{folder}/*.parquet"]).fetchall()
+        rows = connection.execute(
+            "SELECT v FROM read_parquet(?)", [f"{folder}/*.parquet"]
+        ).fetchall()
     assert len(rows) == 2, rows
     return {v for (v,) in rows}
 

@@ -43,6 +43,7 @@ def is_old(base) -> bool:
 
 
 def test_failing_expression_names_the_step_and_leaves_the_old_output(base, monkeypatch):
+    """Failing expression names the step and leaves the old output."""
     replaced(monkeypatch, "ext", "SELECT CAST(k AS BIGINT) AS id, k, 2::BIGINT AS v FROM rows")
 
     with pytest.raises(DataError, match=r"Could not convert string 'b' to INT64") as failed:
@@ -52,11 +53,18 @@ def test_failing_expression_names_the_step_and_leaves_the_old_output(base, monke
     assert failed.value.finding.where.line > 0
     assert is_old(base)
     last = runs(folder_of(base))[-1]
-    assert (last.status, last.error["code"], last.error["step"]) == ("failed", "ExpressionFailed", "ext")
+    assert (last.status, last.error["code"], last.error["step"]) == (
+        "failed",
+        "ExpressionFailed",
+        "ext",
+    )
 
 
 def test_overflow_is_a_data_error(base, monkeypatch):
-    replaced(monkeypatch, "one", "SELECT id * 9223372036854775807 AS id, k, 2::BIGINT AS v FROM rows")
+    """Overflow is a data error."""
+    replaced(
+        monkeypatch, "one", "SELECT id * 9223372036854775807 AS id, k, 2::BIGINT AS v FROM rows"
+    )
 
     with pytest.raises(DataError, match="Overflow in multiplication"):
         run_version(base, 2, has_state=True)
@@ -65,6 +73,7 @@ def test_overflow_is_a_data_error(base, monkeypatch):
 
 
 def test_memory_that_cannot_spill_is_an_engine_error(base, monkeypatch):
+    """Memory that cannot spill is an engine error."""
     sql = "SELECT count(*) AS id, 'a' AS k, len(list(range)) AS v FROM range(20000000)"
     replaced(monkeypatch, "one", sql)
     monkeypatch.setattr("tests.faults.case.RunOptions", _with_little_memory)
@@ -107,21 +116,31 @@ print("old output whole")
 
 
 def ways_to_fill():
-    """Which ways of running out of space this machine permits; the second is always there."""
+    """A small file system where this is permitted, else a limit on the size of files."""
     probe = subprocess.run(
-        ["unshare", "-rm", "sh", "-c", "mount -t tmpfs tmpfs /tmp"], capture_output=True, check=False
+        ["unshare", "-rm", "sh", "-c", "mount -t tmpfs tmpfs /tmp"],
+        capture_output=True,
+        check=False,
     )
-    return ["tmpfs", "limit"] if probe.returncode == 0 else ["limit"]
+    return ["tmpfs"] if probe.returncode == 0 else ["limit"]
 
 
 @pytest.mark.parametrize("step", ["one", "folder", "parts", "ext", "kept"])
 @pytest.mark.parametrize("way", ways_to_fill())
 def test_full_disk_leaves_the_old_output(tmp_path, way, step):
+    """Full disk leaves the old output."""
     script = tmp_path / "script.py"
     script.write_text(FULL)
     disk = tmp_path / "disk"
     disk.mkdir()
-    mount = ["unshare", "-rm", "sh", "-c", 'mount -t tmpfs -o size=4m tmpfs "$0" && exec "$@"', str(disk)]
+    mount = [
+        "unshare",
+        "-rm",
+        "sh",
+        "-c",
+        'mount -t tmpfs -o size=4m tmpfs "$0" && exec "$@"',
+        str(disk),
+    ]
     command = [sys.executable, str(script), str(disk), way, step]
     done = subprocess.run(
         [*(mount if way == "tmpfs" else []), *command],
@@ -150,6 +169,7 @@ def test_no_rights_is_told_before_anything_is_computed(base):
 
 
 def test_locked_duckdb_file_names_its_holder_and_changes_nothing(base):
+    """Locked duckdb file names its holder and changes nothing."""
     code = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); input(); c.close()"
     holder = subprocess.Popen(
         [sys.executable, "-c", code, str(base / "ext.duckdb")],
@@ -170,6 +190,7 @@ def test_locked_duckdb_file_names_its_holder_and_changes_nothing(base):
 
 
 def test_foreign_rows_in_a_duckdb_table_are_kept(tmp_path):
+    """Foreign rows in a duckdb table are kept."""
     with duckdb.connect(str(tmp_path / "ext.duckdb")) as connection:
         connection.execute("CREATE SCHEMA shop; CREATE TABLE shop.rows AS SELECT 7 AS v")
 
@@ -182,16 +203,20 @@ def test_foreign_rows_in_a_duckdb_table_are_kept(tmp_path):
 
 
 def test_other_columns_in_a_duckdb_table_are_refused(base):
+    """Other columns in a duckdb table are refused."""
     with duckdb.connect(str(base / "ext.duckdb")) as connection:
         connection.execute("ALTER TABLE shop.rows ADD COLUMN extra INTEGER")
 
-    with pytest.raises(DataError, match=r"has the columns .*extra integer.* this run gives id bigint"):
+    with pytest.raises(
+        DataError, match=r"has the columns .*extra integer.* this run gives id bigint"
+    ):
         run_version(base, 2, has_state=True)
 
     assert is_old(base)
 
 
 def test_folder_with_foreign_files_is_kept_unless_forced(base):
+    """Folder with foreign files is kept unless forced."""
     (base / "out/folder/notes.txt").write_text("mine")
 
     with pytest.raises(OutsideError, match=r"did not write: notes.txt"):
@@ -202,6 +227,7 @@ def test_folder_with_foreign_files_is_kept_unless_forced(base):
 
 
 def test_torn_journal_tail_is_reported_and_taken_away(base):
+    """Torn journal tail is reported and taken away."""
     journal = folder_of(base) / "journal.jsonl"
     whole = journal.read_bytes()
     last = whole.rstrip(b"\n").rpartition(b"\n")[2]
@@ -220,6 +246,7 @@ def test_torn_journal_tail_is_reported_and_taken_away(base):
 
 
 def test_damaged_journal_stops_the_run(base):
+    """Damaged journal stops the run."""
     journal = folder_of(base) / "journal.jsonl"
     data = journal.read_bytes()
     journal.write_bytes(data.replace(b'"epoch":1', b'"epoch":7', 1))

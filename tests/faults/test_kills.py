@@ -1,4 +1,4 @@
-"""kill -9 at every named point of a commit: each sink is whole, and the next start finishes or undoes."""
+"""kill -9 at every named point of a commit: each sink is whole, and is repaired."""
 
 import pytest
 
@@ -52,6 +52,7 @@ def is_whole(found: dict) -> bool:
 
 @pytest.mark.parametrize(("point", "has_state", "after"), CASES)
 def test_kill_leaves_each_sink_whole_and_is_repaired(tmp_path, point, has_state, after):
+    """Kill leaves each sink whole and is repaired."""
     run_version(tmp_path, 1, has_state=has_state)
     assert contents(tmp_path, has_state=has_state) == expected(1, has_state=has_state)
 
@@ -92,6 +93,7 @@ def test_kill_between_two_renames_is_finished(tmp_path, nth):
 
 @pytest.mark.parametrize("point", [points.SINK_SWAPPED, f"{points.SINK_SWAPPED}:2"])
 def test_killed_repair_is_repaired(tmp_path, point):
+    """Killed repair is repaired."""
     run_version(tmp_path, 1, has_state=False)
     killed(tmp_path, "run", "2", "none", kill_at=points.COMMIT_RECORDED)
 
@@ -104,6 +106,7 @@ def test_killed_repair_is_repaired(tmp_path, point):
 
 
 def test_next_run_says_what_it_found_and_goes_on(tmp_path):
+    """Next run says what it found and goes on."""
     run_version(tmp_path, 1, has_state=True)
     killed(tmp_path, "run", "2", "state", kill_at=points.STATE_COMMITTED)
 
@@ -118,6 +121,7 @@ def test_next_run_says_what_it_found_and_goes_on(tmp_path):
 
 
 def test_first_run_killed_leaves_nothing(tmp_path):
+    """First run killed leaves nothing."""
     killed(tmp_path, "run", "1", "none", kill_at=points.STAGED)
 
     repair(folder_of(tmp_path))

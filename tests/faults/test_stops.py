@@ -40,6 +40,7 @@ def base(tmp_path):
     [(signal.SIGINT, 130, "Ctrl-C"), (signal.SIGTERM, 143, "SIGTERM")],
 )
 def test_signal_stops_cleanly(base, number, code, word):
+    """Signal stops cleanly."""
     child = computing(base)
     assert leftovers(base) != []
 
@@ -56,6 +57,7 @@ def test_signal_stops_cleanly(base, number, code, word):
 
 
 def test_kill_while_computing_is_undone_by_the_next_run(base):
+    """Kill while computing is undone by the next run."""
     child = computing(base)
 
     child.kill()
@@ -71,6 +73,7 @@ def test_kill_while_computing_is_undone_by_the_next_run(base):
 
 
 def test_second_run_is_refused_and_readers_are_not(base):
+    """Second run is refused and readers are not."""
     child = computing(base)
     try:
         with pytest.raises(StateError, match=rf"pid {child.pid} ") as refused:
@@ -88,6 +91,7 @@ def test_second_run_is_refused_and_readers_are_not(base):
 
 
 def test_leaving_the_events_early_stops_the_run(base):
+    """Leaving the events early stops the run."""
     (base / "in.csv").write_text("id,k\n9,z\n")
     events = run(plan_of(has_state=True), RunOptions(base, params={"version": 2}))
     while next(events).kind != "outputs_staged":

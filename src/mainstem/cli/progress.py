@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 QUIET_S = 0.3
 # Before this the speed is a guess, and a guess that jumps is worse than none.
 SURE_S, SURE_FRACTION = 0.5, 0.02
+# On a narrow screen the numbers go before the bar.
+WIDE, WIDE_BAR, NARROW_BAR = 90, 24, 8
 
 
 @dataclass(slots=True)
@@ -110,16 +112,19 @@ class Progress:
         from rich.console import Console
         from rich.live import Live
 
+        console = Console(highlight=False)
         self.live = Live(
-            get_renderable=lambda: drawn(self.board, time.monotonic(), self.began),
-            console=Console(highlight=False), transient=True, refresh_per_second=8,
+            get_renderable=lambda: drawn(
+                self.board, time.monotonic(), self.began, columns=console.width
+            ),
+            console=console, transient=True, refresh_per_second=8,
             redirect_stderr=False, redirect_stdout=False,
         )  # fmt: skip
         self.live.start()
 
 
-def drawn(board: Board, now: float, began: float) -> Table:
-    """Give the board as something that rich can print."""
+def drawn(board: Board, now: float, began: float, *, columns: int = 100) -> Table:
+    """Give the board as something that rich can print on a screen of so many columns."""
     from rich.progress_bar import ProgressBar
     from rich.table import Table
 
@@ -131,7 +136,10 @@ def drawn(board: Board, now: float, began: float) -> Table:
         if line.began:
             is_known = line.fraction >= 0
             bar = ProgressBar(
-                total=1.0, completed=max(line.fraction, 0.0), width=24, pulse=not is_known
+                total=1.0,
+                completed=max(line.fraction, 0.0),
+                pulse=not is_known,
+                width=WIDE_BAR if columns >= WIDE else NARROW_BAR,
             )
         grid.add_row(line.verb, line.name, bar, *facts(line, now))
     grid.add_row("commit" if board.is_committing else "", "", "", "", "", seconds(now - began))

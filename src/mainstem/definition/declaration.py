@@ -68,8 +68,8 @@ class StepDeclaration:
     mode: str = ""
     text_at: Place | None = None
 
-    def statement(self) -> tuple[Text, Located]:
-        """Give the SQL and where it stands, calling the user's function when there is one.
+    def statement(self) -> Text:
+        """Give the SQL, calling the user's function when there is one; see `located` for its place.
 
         Raises
         ------
@@ -78,9 +78,7 @@ class StepDeclaration:
         """
         value = self.sql() if callable(self.sql) else self.sql
         if isinstance(value, Ref):
-            # One line, so that every finding of it is at the call.
-            located = Located(value.where, has_columns=False, is_exact=False)
-            return Text(f"SELECT * FROM {value}", value.where, self.name), located
+            return Text(f"SELECT * FROM {value}", value.where, self.name)
         if not isinstance(value, str) or not value.strip():
             given = "nothing" if value is None or value == "" else f"{type(value).__name__}"
             raise DefinitionError(
@@ -88,11 +86,21 @@ class StepDeclaration:
                 step=self.name, code="SqlMissing",
                 fix='return "SELECT …" from the function, or p.ref("name")',
             )  # fmt: skip
+        return Text(value, self.text_at or Place(self.where.file, 1, 1), self.name)
+
+    def located(self, text: Text) -> tuple[Text, Located]:
+        """Give the SQL with its place in the user's file.
+
+        Finding a literal means to read the user's file again, so only a message asks for it.
+        """
+        if isinstance(self.sql, Ref):
+            # One line, so that every finding of it is at the call.
+            return text, Located(text.place, has_columns=False, is_exact=False)
         if self.text_at is not None:
-            return Text(value, self.text_at, self.name), Located(self.text_at)
-        located = locate(value, self.where, self.span)
-        place = located.place if located.is_exact else Place(self.where.file, 1, 1)
-        return Text(value, place, self.name), located
+            return text, Located(self.text_at)
+        located = locate(text.text, self.where, self.span)
+        place = located.place if located.is_exact else text.place
+        return Text(text.text, place, self.name), located
 
     @property
     def kind(self) -> str:

@@ -254,11 +254,11 @@ class _Work:
     # Steps
 
     def all_steps(self) -> None:
-        texts: dict[str, tuple[StepDeclaration, Text, Located]] = {}
+        texts: dict[str, tuple[StepDeclaration, Text]] = {}
         for declared in self.pipeline.steps:
-            statement = self.statement(declared)
-            if statement is not None:
-                texts[declared.name] = (declared, *statement)
+            text = self.statement(declared)
+            if text is not None:
+                texts[declared.name] = (declared, text)
         known = [declared.name for declared in self.pipeline.declarations()]
         # Spelled as declared, whatever the case in the SQL.
         self.reads = {name: reads.spelled(known) for name, reads in self.reads.items()}
@@ -273,34 +273,42 @@ class _Work:
             else:
                 self.steps[name] = step
 
-    def statement(self, declared: StepDeclaration) -> tuple[Text, Located] | None:
+    def statement(self, declared: StepDeclaration) -> Text | None:
         try:
-            text, located = declared.statement()
+            text = declared.statement()
         except MainstemError as error:
             self.findings.add(error.finding)
             self.failed.add(declared.name)
             return None
         try:
             self.reads[declared.name] = reads_of(parse(text))
+        except MainstemError:
+            self.failed.add(declared.name)
+            self.placed_syntax(declared, text)
+            return None
+        return text
+
+    def placed_syntax(self, declared: StepDeclaration, text: Text) -> None:
+        """Read a wrong text again, now that its place in the user's file is worth finding."""
+        text, located = declared.located(text)
+        try:
+            parse(text)
         except MainstemError as error:
             self.findings.add(_placed(error.finding, declared, located))
-            self.failed.add(declared.name)
-            return None
-        return text, located
 
-    def step(self, declared: StepDeclaration, text: Text, located: Located) -> Step | None:
-        own = Findings()
+    def step(self, declared: StepDeclaration, text: Text) -> Step | None:
         tables = {name: source.schema for name, source in self.sources.items()}
         tables |= {name: step.schema for name, step in self.steps.items()}
         params = {param.name: param.type for param in self.pipeline.params}
-        bound_query = bind(
-            text.text, tables, params=params, place=text.place, step=declared.name, findings=own
-        )
-        for finding in own.items:
-            self.findings.add(_placed(finding, declared, located))
-        if bound_query is None or own.errors:
-            return None
-        return self.built(declared, text, bound_query)
+        own = Findings()
+        bound_query = bind(text, tables, params=params, findings=own)
+        if own.items:
+            text, located = declared.located(text)
+            own = Findings()
+            bind(text, tables, params=params, findings=own)
+            for finding in own.items:
+                self.findings.add(_placed(finding, declared, located))
+        return None if bound_query is None else self.built(declared, text, bound_query)
 
     def built(self, declared: StepDeclaration, text: Text, query: Bound) -> Step | None:
         sink = self.sinks.get(declared.name)

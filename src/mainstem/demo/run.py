@@ -28,7 +28,7 @@ class Demo:
 
 
 def run_demo(folder: Path) -> Demo:
-    """Make the demo in `folder`: data, ``pipeline.py``, its tables and a page.
+    """Make the demo in `folder`: data, ``pipeline.py``, its settings, tables and a page.
 
     Files of an earlier demo are replaced; others are left alone.
 
@@ -48,6 +48,8 @@ def run_demo(folder: Path) -> Demo:
     # The user's own copy: the pipeline that ran is the file that can be read and changed.
     file = folder / "pipeline.py"
     file.write_text(files("mainstem.demo").joinpath("bikes.py").read_text("utf-8"), "utf-8")
+    # Its own settings: else those of a folder above count, and name the tables of others.
+    (folder / "mainstem.toml").write_text("# Settings of this pipeline.\n", "utf-8")
     pipeline = load(file)
     pipeline.run()
     report = bikes_report(kept_tables(pipeline))
@@ -58,15 +60,10 @@ def run_demo(folder: Path) -> Demo:
 
 def kept_tables(pipeline: Pipeline) -> Mapping[str, Sequence[Mapping[str, Any]]]:
     """Give the tables of the last run that have no sink, each as a list of rows."""
-    from mainstem.runtime.query import query
-    from mainstem.runtime.start import base_of
-    from mainstem.runtime.state import state_dir
-
     found: dict[str, list[dict[str, Any]]] = {}
-    for table in pipeline.plan().tables:
-        if table.sink is not None and table.sink.type == "state":
-            # Not `connect()`: DuckDB's own client gives instants only where pytz is installed.
-            sql = f'SELECT * FROM "{table.name}"'
-            answer = query(state_dir(base_of(pipeline), pipeline.name), sql)
-            found[table.name] = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+    with pipeline.connect() as tables:
+        for table in pipeline.plan().tables:
+            if table.sink is not None and table.sink.type == "state":
+                answer = tables.query(f'SELECT * FROM "{table.name}"')
+                found[table.name] = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
     return found

@@ -95,7 +95,15 @@ def natural_problem(value: int) -> str:
     return "" if value >= 0 else f"{value} is below 0"
 
 
+def escape_problem(sign: str) -> str:
+    """Say what is wrong with the escape character of LIKE."""
+    if len(sign) == 1 and sign.isascii() and sign not in "%_\\":
+        return ""
+    return f"{sign!r} cannot escape; name one ASCII character other than %, _ and the backslash"
+
+
 CHECKS: dict[str, Callable[[Any], str]] = {
+    "escape": escape_problem,
     "zone": zone_problem,
     "format": format_problem,
     "parse": parse_problem,

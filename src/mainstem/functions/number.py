@@ -108,7 +108,8 @@ ROUNDING = (
          overload("decimal", gives=_whole),
          overload("double", gives="double"),
          overload("bigint", "literal bigint", gives="bigint", duckdb="trunc({0}, CAST({1} AS INTEGER))"),
-         overload("decimal", "literal bigint", gives=_same, duckdb="cast_to_type(trunc({0}, CAST({1} AS INTEGER)), {0})"),
+         # DuckDB gives 0 for NULL when no digit is left.
+         overload("decimal", "literal bigint", gives=_same, duckdb="CASE WHEN {0} IS NOT NULL THEN cast_to_type(trunc({0}, CAST({1} AS INTEGER)), {0}) END"),
          overload("double", "literal bigint", gives="double", duckdb="trunc({0}, CAST({1} AS INTEGER))")),
         family="number", aliases=("truncate",), rules=("V1", "V3"),
         examples=(ex(2.9, gives=2.0), ex(-2.9, gives=-2.0), ex(Decimal("-2.99"), gives=Decimal(-2)), ex(Decimal("2.789"), 2, gives=Decimal("2.780")),
@@ -194,7 +195,7 @@ BITS = (
         "shift_left", "The number times 2 to the power of a count.",
         (overload("bigint", "bigint", gives="bigint"),), family="number", fails=_SHIFT, rules=("V1",),
         # As a product: DuckDB's << refuses all negative numbers.
-        spelling={"duckdb": "({0} * (CAST(1 AS BIGINT) << {1}))"},
+        spelling={"duckdb": "({0} * (CAST(1 AS BIGINT) << CASE WHEN {0} IS NOT NULL THEN {1} END))"},
         examples=(ex(3, 4, gives=48), ex(-1, 1, gives=-2), ex(1, 62, gives=4611686018427387904), ex(5, 0, gives=5),
                   ex(2, 62, gives=Fails("2^63 is over BIGINT")), ex(1, -1, gives=Fails("a negative count")),
                   ex(None, 1, gives=None, types="bigint; bigint")),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
+from mainstem.functions.calendar import in_calendar
 from mainstem.functions.spec import Fails, Function, Sql, ex, overload
 from mainstem.plan.types import MAX_PRECISION, Type, decimal
 
@@ -51,14 +52,15 @@ def _comparison(name: str, doc: str, *examples: object) -> Function:
 
 ARITHMETIC = (
     Function(
-        "+", "Adds numbers; moves a date or an instant by an interval. Date plus whole days stays a date.",
+        "+", "Adds numbers; moves a date or an instant by an interval, inside of the years 1 to 9999. Date plus whole days stays "
+        "a date. Both DECIMAL operands must fit the scale of the result.",
         (
             overload("bigint", "bigint", gives="bigint"),
             overload("decimal", "decimal", gives=_sum_type),
             overload("double", "double", gives="double"),
-            overload("date", "bigint", gives="date", duckdb="({0} + CAST({1} AS INTEGER))"),
-            overload("date", "interval", gives="date", duckdb="CAST(({0} + {1}) AS DATE)"),
-            overload("timestamp", "interval", gives="timestamp"),
+            overload("date", "bigint", gives="date", duckdb=in_calendar("({0} + CAST(CASE WHEN {0} IS NOT NULL THEN {1} END AS INTEGER))", "date")),
+            overload("date", "interval", gives="date", duckdb=in_calendar("({0} + {1})", "date")),
+            overload("timestamp", "interval", gives="timestamp", duckdb=in_calendar("({0} + {1})", "timestamp")),
         ),
         family="operators", fails=_OVERFLOW, spelling={"*": "({0} + {1})"}, rules=("V1", "V7"),
         examples=(
@@ -78,9 +80,9 @@ ARITHMETIC = (
             overload("decimal", "decimal", gives=_sum_type),
             overload("double", "double", gives="double"),
             overload("date", "date", gives="bigint"),
-            overload("date", "bigint", gives="date", duckdb="({0} - CAST({1} AS INTEGER))"),
-            overload("date", "interval", gives="date", duckdb="CAST(({0} - {1}) AS DATE)"),
-            overload("timestamp", "interval", gives="timestamp"),
+            overload("date", "bigint", gives="date", duckdb=in_calendar("({0} - CAST(CASE WHEN {0} IS NOT NULL THEN {1} END AS INTEGER))", "date")),
+            overload("date", "interval", gives="date", duckdb=in_calendar("({0} - {1})", "date")),
+            overload("timestamp", "interval", gives="timestamp", duckdb=in_calendar("({0} - {1})", "timestamp")),
         ),
         family="operators", fails=_OVERFLOW, spelling={"*": "({0} - {1})"}, rules=("V1", "V7"),
         examples=(
@@ -255,9 +257,9 @@ TEXT = (
     ),
     Function(
         "like", "Whether the whole text matches a pattern: % any characters, _ one. There is no escape "
-        "character unless ESCAPE names one, and that is not a backslash.",
+        "character unless ESCAPE names one: a single ASCII character, no backslash, % or _.",
         (overload("string", "string", gives="boolean"),
-         overload("string", "string", "literal string", gives="boolean",
+         overload("string", "string", "literal string:escape", gives="boolean",
                   duckdb="({0} LIKE {1} ESCAPE {2})", spark="({0} LIKE {1} ESCAPE {2})")),
         family="operators", spelling={"*": "({0} LIKE {1})"}, rules=("V4",),
         examples=(ex("abc", "a%", gives=True), ex("abc", "b", gives=False),
@@ -267,7 +269,7 @@ TEXT = (
     Function(
         "ilike", "LIKE without regard to the case of letters A to Z.",
         (overload("string", "string", gives="boolean"),
-         overload("string", "string", "literal string", gives="boolean",
+         overload("string", "string", "literal string:escape", gives="boolean",
                   duckdb="({0} ILIKE {1} ESCAPE {2})", spark="({0} ILIKE {1} ESCAPE {2})")),
         family="operators", spelling={"*": "({0} ILIKE {1})"}, rules=("V4", "X1"),
         examples=(ex("ABC", "a%", gives=True), ex("abc", "_", gives=False),

@@ -39,9 +39,12 @@ from dataclasses import field
 from functools import cache
 from typing import Any
 
-from mainstem.errors import InternalError
+from mainstem.errors import InternalError, UnsupportedError
 from mainstem.plan.types import Type
 from mainstem.record import record
+
+# The engine that runs ``name({args})`` where a row has no spelling: the dialect is shaped after it.
+PLAIN_ENGINE = "duckdb"
 
 
 @record
@@ -126,8 +129,8 @@ class Function:
     fails : str
         ``"never"``, or when a row fails.
     spelling : dict
-        Template by engine; ``"*"`` for all. Empty: ``name({args})``, for aggregates
-        ``name({distinct}{args}{order}){over}``.
+        Template by engine; ``"*"`` for all. Without one DuckDB says ``name({args})``, for aggregates
+        ``name({distinct}{args}{order}){over}``, and every other engine refuses.
     aliases : tuple of str
         Other names with the same meaning.
     rules : tuple of str
@@ -161,12 +164,25 @@ class Function:
         return all("{" + word + "}" in text for text in texts) if texts else word != "nulls"
 
     def template(self, overload: int, engine: str) -> str:
-        """Give the spelling of an overload on an engine."""
+        """Give the spelling of an overload on an engine.
+
+        Raises
+        ------
+        UnsupportedError
+            When neither the engine nor ``"*"`` has one. Only DuckDB takes the plain name by itself:
+            what another engine means by the same name is not known until somebody wrote it down.
+        """
         row = self.overloads[overload].spelling
         for table in (row, self.spelling):
             for key in (engine, "*"):
                 if key in table:
                     return table[key]
+        if engine != PLAIN_ENGINE:
+            raise UnsupportedError(
+                f"{self.name} has no spelling for {engine}",
+                code="FunctionNotSpelled",
+                fix=f"add {engine}= to its overload in mainstem.functions",
+            )
         if self.kind == "scalar":
             return self.name + "({args})"
         return self.name + "({distinct}{args}{order}){over}"

@@ -82,8 +82,8 @@ TRIMMING = (
     ),
     Function(
         "lpad", "The text brought to a length in characters by pad characters before it (a space if none are given); a longer text is cut.",
-        (overload(_S, "bigint", gives=_S, duckdb="lpad({0}, CAST({1} AS INTEGER), ' ')"),
-         overload(_S, "bigint", _S, gives=_S, duckdb="lpad({0}, CAST({1} AS INTEGER), {2})")),
+        (overload(_S, "bigint", gives=_S, duckdb="lpad({0}, CAST(CASE WHEN {0} IS NOT NULL THEN {1} END AS INTEGER), ' ')"),
+         overload(_S, "bigint", _S, gives=_S, duckdb="lpad({0}, CAST(CASE WHEN {0} IS NOT NULL AND {2} IS NOT NULL THEN {1} END AS INTEGER), {2})")),
         family="text", fails="the pad is empty and the text is too short, or the length is over 2147483647",
         examples=(ex("7", 3, "0", gives="007"), ex("a", 6, "xyz", gives="xyzxya"), ex("abc", 2, "x", gives="ab"),
                   ex("é", 3, "ü", gives="üüé"), ex("abc", -1, "x", gives=""), ex("a", 2, gives=" a"),
@@ -92,8 +92,8 @@ TRIMMING = (
     ),
     Function(
         "rpad", "The text brought to a length in characters by pad characters after it (a space if none are given); a longer text is cut.",
-        (overload(_S, "bigint", gives=_S, duckdb="rpad({0}, CAST({1} AS INTEGER), ' ')"),
-         overload(_S, "bigint", _S, gives=_S, duckdb="rpad({0}, CAST({1} AS INTEGER), {2})")),
+        (overload(_S, "bigint", gives=_S, duckdb="rpad({0}, CAST(CASE WHEN {0} IS NOT NULL THEN {1} END AS INTEGER), ' ')"),
+         overload(_S, "bigint", _S, gives=_S, duckdb="rpad({0}, CAST(CASE WHEN {0} IS NOT NULL AND {2} IS NOT NULL THEN {1} END AS INTEGER), {2})")),
         family="text", fails="the pad is empty and the text is too short, or the length is over 2147483647",
         examples=(ex("7", 3, "0", gives="700"), ex("a", 6, "xyz", gives="axyzxy"), ex("abc", 2, "x", gives="ab"),
                   ex("abc", 0, "x", gives=""), ex("a", 2, gives="a "),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
+from mainstem.functions.calendar import in_calendar
 from mainstem.functions.spec import Example, Fails, Function, Sql, ex, overload, rows
 from mainstem.functions.zone import instant
 
@@ -210,12 +211,14 @@ TRUNCATION = (
 _WEEKS_BETWEEN = "(date_diff('day', date_trunc('week', {1}), date_trunc('week', {2})) // 7)"
 # A function per unit takes the number; months are whole numbers of 32 bits on DuckDB, the others exact.
 _STEPS = {
-    "year": "to_years(CAST({1} AS INTEGER))", "quarter": "to_quarters(CAST({1} AS INTEGER))",
-    "month": "to_months(CAST({1} AS INTEGER))", "week": "to_weeks(CAST({1} AS INTEGER))",
-    "day": "to_days(CAST({1} AS INTEGER))", "hour": "to_hours({1})", "minute": "to_minutes({1})",
-    "second": "to_microseconds({1} * 1000000)", "millisecond": "to_microseconds({1} * 1000)",
-    "microsecond": "to_microseconds({1})",
+    "year": "to_years(CAST(N AS INTEGER))", "quarter": "to_quarters(CAST(N AS INTEGER))",
+    "month": "to_months(CAST(N AS INTEGER))", "week": "to_weeks(CAST(N AS INTEGER))",
+    "day": "to_days(CAST(N AS INTEGER))", "hour": "to_hours(N)", "minute": "to_minutes(N)",
+    "second": "to_microseconds(N * 1000000)", "millisecond": "to_microseconds(N * 1000)",
+    "microsecond": "to_microseconds(N)",
 }  # fmt: skip
+# Beside a NULL date no number is too large.
+_STEPS = {unit: step.replace("N", "CASE WHEN {2} IS NOT NULL THEN {1} END", 1) for unit, step in _STEPS.items()}
 
 ARITHMETIC = (
     Function(
@@ -248,9 +251,9 @@ ARITHMETIC = (
         "date_add", "Moves a date or an instant by a number of units, below zero back. After a step of months, quarters "
         "or years a day that the month does not have becomes its last.",
         (
-            *(overload(f"'{unit}'", "bigint", "date", gives="date", duckdb=f"CAST(({{2}} + {step}) AS DATE)")
+            *(overload(f"'{unit}'", "bigint", "date", gives="date", duckdb=in_calendar(f"({{2}} + {step})", "date"))
               for unit, step in _STEPS.items() if f"'{unit}'" in _DATE_UNITS),
-            *(overload(f"'{unit}'", "bigint", "timestamp", gives="timestamp", duckdb=f"({{2}} + {step})")
+            *(overload(f"'{unit}'", "bigint", "timestamp", gives="timestamp", duckdb=in_calendar(f"({{2}} + {step})", "timestamp"))
               for unit, step in _STEPS.items()),
         ),
         family="time", fails="the result is outside the calendar, or the number too large for the unit", rules=("V7",),

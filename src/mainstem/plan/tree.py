@@ -360,8 +360,8 @@ NodeT = TypeVar("NodeT", bound=Node)
 
 def children(node: Node) -> Iterator[Node]:
     """Give the nodes directly below, in the order of the fields."""
-    for item in dataclasses.fields(node):
-        yield from _nodes(getattr(node, item.name))
+    for name in node.__dataclass_fields__:
+        yield from _nodes(getattr(node, name))
 
 
 def _nodes(value: Any) -> Iterator[Node]:
@@ -382,11 +382,11 @@ def walk(node: Node) -> Iterator[Node]:
 def rebuilt(node: NodeT, change: Callable[[Node], Node]) -> NodeT:
     """Give a copy in which each child `c` is `change(c)`; the same node when nothing changed."""
     changes = {}
-    for item in dataclasses.fields(node):
-        old = getattr(node, item.name)
+    for name in node.__dataclass_fields__:
+        old = getattr(node, name)
         new = _changed(old, change)
         if new is not old:
-            changes[item.name] = new
+            changes[name] = new
     return dataclasses.replace(node, **changes) if changes else node
 
 

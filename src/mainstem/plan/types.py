@@ -12,6 +12,8 @@ from mainstem.errors import DefinitionError, nearest
 from mainstem.record import record
 
 MAX_PRECISION = 38
+# A type is read by functions that call themselves; beyond this the text is no type that a person wrote.
+MAX_NESTING = 30
 
 
 @record
@@ -155,6 +157,7 @@ class _TypeText:
             self.tokens.append((match.lastgroup, value.replace('""', '"') if quoted else value))
             at = match.end()
         self.at = 0
+        self.depth = 0
 
     def wrong(self, why: str) -> DefinitionError:
         return DefinitionError(
@@ -186,6 +189,20 @@ class _TypeText:
         return self.take()
 
     def type(self) -> Type:
+        self.depth += 1
+        if self.depth > MAX_NESTING:
+            raise self.wrong(f"it is nested deeper than {MAX_NESTING} levels")
+        result, lists = self.named(), 0
+        while self.accept("["):
+            self.take("]")
+            result = list_of(result)
+            lists += 1
+            if lists > MAX_NESTING:
+                raise self.wrong(f"it is nested deeper than {MAX_NESTING} levels")
+        self.depth -= 1
+        return result
+
+    def named(self) -> Type:
         word = self.name().lower()
         if word in ("decimal", "numeric"):
             result = self.decimal()
@@ -203,9 +220,6 @@ class _TypeText:
             self.take(close)
         else:
             result = self.plain(word)
-        while self.accept("["):
-            self.take("]")
-            result = list_of(result)
         return result
 
     def open(self) -> str:

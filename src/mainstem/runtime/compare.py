@@ -13,7 +13,7 @@ from mainstem.runtime.journal import RunRecord, read, records
 
 @record
 class Change:
-    """One part of the plan: ``source`` or ``step``, and ``added``, ``removed``, ``changed``, ``same``.
+    """A part of the plan (``source``, ``step``): ``added``, ``removed``, ``changed`` or ``same``.
 
     `before` and `after` are the texts of a step, or the schemas of a source.
     """

@@ -14,7 +14,8 @@ def described(plan: Plan) -> dict[str, Any]:
     return {
         "fingerprint": plan_fingerprint(plan),
         "sources": {
-            s.name: {"fingerprint": prints[s.name], "text": str(s.schema), "binding": _text(s.binding)}
+            s.name: {"fingerprint": prints[s.name], "text": str(s.schema),
+                     "binding": _text(s.binding)}
             for s in plan.sources
         },
         "steps": {

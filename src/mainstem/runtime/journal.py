@@ -2,7 +2,7 @@
 
 Each line ends with a checksum of what stands before it. A line that a crash cut off at the end is
 reported and taken away by the next run; damage anywhere else stops the run, because what stands
-after it can no longer be trusted. Readers need no lock: `status` and `runs` work while a run goes on.
+after it can no longer be trusted. Readers need no lock: `status` works while a run goes on.
 """
 
 from __future__ import annotations

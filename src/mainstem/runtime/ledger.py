@@ -53,7 +53,7 @@ class Ledger:
         ------
         InternalError
             Naming the line that does not.
-        """
+        """  # noqa: DOC501 - built by a function
         for name, line in self.sources.items():
             known = line["skipped"] is not None and line["read"] is not None
             if known and line["read"] != line["admitted"] + line["dead"] + line["skipped"]:

@@ -19,6 +19,55 @@ class Answer:
     rows: tuple[tuple[Any, ...], ...]
 
 
+class Tables:
+    """The tables without a sink, as the last run left them, open for reading.
+
+    Close it, or use it in a ``with``: no run can write while they are open.
+
+    Attributes
+    ----------
+    duckdb : duckdb.DuckDBPyConnection
+        The connection itself. Its client gives instants only where the package pytz is installed;
+        `query` always does.
+    """
+
+    def __init__(self, connection: Any) -> None:
+        self.duckdb = connection
+
+    def query(self, sql: str) -> Answer:
+        """Answer a question in DuckDB's SQL; instants are aware datetimes in UTC.
+
+        Parameters
+        ----------
+        sql : str
+            One SELECT over the pipeline's tables.
+
+        Returns
+        -------
+        Answer
+            Columns, DuckDB's types and rows.
+
+        Raises
+        ------
+        DataError
+            When the question is wrong.
+        """
+        from mainstem.engines.embedded.state_file import ask
+
+        columns, types, rows = ask(self.duckdb, sql)
+        return Answer(tuple(columns), tuple(types), tuple(rows))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.duckdb.close()
+
+    def __enter__(self) -> Tables:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
 def query(state_dir: Path, sql: str) -> Answer:
     """Answer a question in DuckDB's SQL; nothing can be written.
 
@@ -30,15 +79,12 @@ def query(state_dir: Path, sql: str) -> Answer:
     DataError
         When the question is wrong.
     """
-    from mainstem.engines.embedded.state_file import answer
-
-    _refuse_while_running(state_dir)
-    columns, types, rows = answer(state_dir, sql)
-    return Answer(tuple(columns), tuple(types), tuple(rows))
+    with connect(state_dir) as tables:
+        return tables.query(sql)
 
 
-def connect(state_dir: Path) -> Any:
-    """Give a DuckDB connection that reads the tables of the state file; the caller closes it.
+def connect(state_dir: Path) -> Tables:
+    """Open the tables of the state file for reading; the caller closes them.
 
     Raises
     ------
@@ -48,7 +94,7 @@ def connect(state_dir: Path) -> Any:
     from mainstem.engines.embedded.state_file import open_tables
 
     _refuse_while_running(state_dir)
-    return open_tables(state_dir)
+    return Tables(open_tables(state_dir))
 
 
 def _refuse_while_running(state_dir: Path) -> None:

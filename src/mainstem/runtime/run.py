@@ -68,8 +68,8 @@ def load_engine(name: str) -> Engine:
     Raises
     ------
     SettingsError
-        When there is none.
-    """
+        When there is none; when a package that the engine needs is missing.
+    """  # noqa: DOC501 - built by a function
     path = f"mainstem.engines.{name}.engine"
     try:
         module = importlib.import_module(path)
@@ -115,7 +115,7 @@ def run(plan: Plan, options: RunOptions | None = None) -> Iterator[Event]:
         After Ctrl-C or SIGTERM.
     MainstemError
         Whatever ended the run; it is in the journal by then.
-    """
+    """  # noqa: DOC501 - built by a function
     options = options or RunOptions()
     engine = load_engine(options.engine)
     refuse_gaps(engine, plan)
@@ -281,7 +281,7 @@ class _Run:
 
     def _journal_end(self, error: BaseException | None) -> dict[str, Any]:
         self.stops.is_shielded = True
-        entry = {
+        entry: dict[str, Any] = {
             "kind": "run_ended", "run_id": self.settings.run_id, "at": _now(), "ended_at": _now(),
             "status": _status(error, is_committed=self.is_committed),
             "error": _error_facts(error), "warnings": [], "ledger": self.ledger.to_dict(),

@@ -57,7 +57,7 @@ class Stops:
 
 @contextmanager
 def catching() -> Iterator[Stops]:
-    """Install the handlers; outside of the main thread Python allows none, and none are installed."""
+    """Install the handlers; outside of the main thread Python allows none: none are installed."""
     stops = Stops()
     if threading.current_thread() is not threading.main_thread():
         yield stops

@@ -11,7 +11,7 @@ from mainstem.definition.pipeline import Pipeline
 from mainstem.definition.resolve import Resolved, resolve
 from mainstem.engines.spec import Event
 from mainstem.record import record
-from mainstem.runtime.query import connect
+from mainstem.runtime.query import Tables, connect
 from mainstem.runtime.run import RunOptions, run
 from mainstem.runtime.state import state_dir as default_state_dir
 
@@ -85,11 +85,9 @@ def run_pipeline(
         base, _state_dir(resolved, base, state_dir), dict(params or {}), engine,
         memory_limit or said.get("memory_limit", ""), threads or said.get("threads", 0),
     )  # fmt: skip
-    events = []
+    events: list[Event] = []
     with closing(cast("Any", run(resolved.checked_plan(), options))) as stream:
-        for event in stream:
-            if event.kind != "progress":
-                events.append(event)
+        events += [event for event in stream if event.kind != "progress"]
     facts = events[-1].facts
     return RunResult(
         facts["run_id"], facts["status"], facts["seconds"], facts["ledger"], tuple(events)
@@ -99,8 +97,8 @@ def run_pipeline(
 def connect_pipeline(
     pipeline: Pipeline, *, env: str = "", flags: Sequence[str] = (),
     base_dir: str | Path | None = None, state_dir: str | Path | None = None,
-) -> Any:  # fmt: skip
-    """Give a DuckDB connection that reads the pipeline's tables without a sink; close it.
+) -> Tables:  # fmt: skip
+    """Open the pipeline's tables without a sink for reading; close them, or use ``with``.
 
     Raises
     ------

@@ -38,7 +38,9 @@ LOCK_PAUSE_S = 0.05
 def state_dir(base_dir: Path, pipeline: str) -> Path:
     """Give a pipeline's state directory; any name is a safe folder name there."""
     # A name of dots alone would be the folder itself or the one above it.
-    safe = quote(pipeline, safe="").replace(".", "%2E") if pipeline.strip(".") == "" else quote(pipeline, safe="")
+    safe = quote(pipeline, safe="")
+    if not pipeline.strip("."):
+        safe = safe.replace(".", "%2E")
     return base_dir / FOLDER / safe
 
 

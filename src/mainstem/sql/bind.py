@@ -96,10 +96,25 @@ def _bind(
     source: Text, tables: Mapping[str, Schema], params: Mapping[str, Type], findings: Findings
 ) -> Bound | None:
     try:
-        node = parse(source)
+        return _bind_tree(parse(source), source, tables, params, findings)
     except DefinitionError as error:
         findings.add(error.finding)
-        return None
+    except RecursionError:
+        # The limits of the parser leave room for a caller's own stack; this is for one without any.
+        what = "the query is nested deeper than this program's stack"
+        findings.add(
+            source.finding("SqlTooDeep", what, 0, "take parts out into WITH queries or views")
+        )
+    return None
+
+
+def _bind_tree(
+    node: t.Query,
+    source: Text,
+    tables: Mapping[str, Schema],
+    params: Mapping[str, Type],
+    findings: Findings,
+) -> Bound | None:
     named = Named({n.lower(): (n, _columns(s)) for n, s in tables.items()})
     binder = Binder(source, params, findings)
     query, columns = binder.query(node, None, named)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from decimal import Decimal
 
 from mainstem.errors import DefinitionError, listing, nearest
 from mainstem.functions.spec import Function, catalogue
 from mainstem.plan import tree as t
 from mainstem.plan.types import (
     BIGINT,
+    DATE,
     DOUBLE,
     NULL,
+    TIMESTAMP,
     UNKNOWN,
     Type,
     list_of,
@@ -20,6 +23,14 @@ from mainstem.sql import overloads
 from mainstem.sql.bind_name import Context, NameBinder
 
 _COMPARISONS = ("=", "<>", "<", "<=", ">", ">=", "between")
+
+# Rows that compare their arguments, or the elements of them, with one another.
+COMPARING = frozenset(
+    [*_COMPARISONS, "is distinct from", "is not distinct from", "nullif", "greatest", "least",
+     "list_contains", "list_position", "list_distinct", "list_unique", "list_sort", "list_has_any",
+     "list_has_all", "list_intersect", "list_max", "list_min", "min", "max", "mode", "array_agg",
+     "arg_min", "arg_max", "approx_count_distinct", "histogram", "list_reverse_sort", "map"]
+)  # fmt: skip
 
 
 class CallBinder(NameBinder):
@@ -79,6 +90,8 @@ class CallBinder(NameBinder):
             return None
         for arg, problem in overloads.literal_problems(row, chosen, args):
             self.report("LiteralRefused", f"{row.name}: {problem}", arg)
+        if row.name in COMPARING or node.distinct:
+            self.check_equality([t.type_of(b) for b in bound], node, row.name)
         if row.name in _COMPARISONS:
             self.warn_float_aggregate(node, bound)
         return t.Call(row.name, tuple(bound), overload=chosen.index, at=node.at, type=type_)
@@ -187,6 +200,10 @@ class CallBinder(NameBinder):
                 "use HAVING, or compute it in a subquery",
             )
             return False
+        if row.kind == "window" and node.where is not None:
+            what = f"FILTER belongs to aggregates, and {row.name} is none"
+            self.report("AggregateNotAllowed", what, node, "filter the rows in a subquery")
+            return False
         if row.kind == "scalar" and (node.distinct or node.order or node.where is not None):
             self.report(
                 "AggregateNotAllowed",
@@ -255,7 +272,10 @@ class CallBinder(NameBinder):
         inner = context.inside(clause="OVER")
         base = t.Window()
         if node.base:
+            # A window sees the others but itself, so `WINDOW w AS (w)` ends.
             found = context.windows.get(node.base.lower())
+            others = {n: w for n, w in context.windows.items() if n != node.base.lower()}
+            context = context.inside(windows=others)
             if found is None:
                 self.report(
                     "WindowNotFound",
@@ -267,24 +287,70 @@ class CallBinder(NameBinder):
                 base = self.window(found, context)
         partition = tuple(self.expr(e, inner) for e in node.partition)
         order = self.orders(node.order, inner)
-        frame = self.frame(node.frame, inner) if node.frame is not None else base.frame
-        return t.Window(partition or base.partition, order or base.order, frame, at=node.at)
+        keys = order or base.order
+        frame = base.frame
+        if node.frame is not None:
+            frame = self.frame(node.frame, keys, inner, node)
+        self.check_equality([t.type_of(e) for e in partition], node, "PARTITION BY")
+        return t.Window(partition or base.partition, keys, frame, at=node.at)
 
-    def frame(self, node: t.Frame, context: Context) -> t.Frame:
+    def frame(
+        self, node: t.Frame, order: Sequence[t.Order], context: Context, of: t.Node
+    ) -> t.Frame:
+        """Bind a frame; what an engine would only find when it runs is reported here."""
+        if not order and node.unit != "rows":
+            self.frame_wrong(f"a {node.unit.upper()} frame needs ORDER BY", of, "add ORDER BY")
+        first, last = _reach(node.start), _reach(node.end)
+        if first > last or first == _LAST or last == -_LAST:
+            self.frame_wrong("the frame ends before it starts", node, "turn its two ends around")
+
         def bound(end: t.Bound) -> t.Bound:
             if end.offset is None:
                 return end
             offset = self.expr(end.offset, context)
-            if not isinstance(offset, t.Literal | t.Interval | t.Param):
-                self.report("FrameNotConstant", "a frame's offset is a constant", end)
+            self.check_offset(offset, node.unit, order, end)
             return dataclasses.replace(end, offset=offset)
 
         return dataclasses.replace(node, start=bound(node.start), end=bound(node.end))
 
+    def frame_wrong(self, what: str, node: t.Node, fix: str) -> None:
+        self.report("FrameNotPossible", what, node, fix)
+
+    def check_offset(
+        self, offset: t.Expr, unit: str, order: Sequence[t.Order], node: t.Bound
+    ) -> None:
+        """ROWS and GROUPS count; RANGE measures along the one key of ORDER BY."""
+        if UNKNOWN in (t.type_of(offset), *(t.type_of(k.expr) for k in order)):
+            return
+        if not isinstance(offset, t.Literal | t.Interval):
+            self.report("FrameNotConstant", "a frame's offset is a constant", node)
+        elif isinstance(offset, t.Literal) and isinstance(offset.value, int | Decimal | float):
+            if offset.value < 0:
+                self.frame_wrong(
+                    "a frame's offset is not negative", node, "use the other direction"
+                )
+            elif unit != "range" and t.type_of(offset) != BIGINT:
+                self.frame_wrong(f"{unit.upper()} counts whole numbers", node, "write 1")
+        elif isinstance(offset, t.Literal) or unit != "range":
+            what = (
+                f"{unit.upper()} takes a {'number or an interval' if unit == 'range' else 'number'}"
+            )
+            self.frame_wrong(what, node, "use RANGE for a span of time")
+        if unit != "range":
+            return
+        if len(order) != 1:
+            self.frame_wrong("a RANGE frame with an offset needs one ORDER BY key", node, "")
+            return
+        key = t.type_of(order[0].expr)
+        is_span = isinstance(offset, t.Interval)
+        if is_span != (key in (DATE, TIMESTAMP)) or not (is_span or key.is_numeric):
+            self.frame_wrong(f"this offset cannot be added to a {key}", node,
+                             "a date or timestamp takes an INTERVAL, a number takes a number")  # fmt: skip
+
     def warn_float_aggregate(self, node: t.Call, args: Sequence[t.Expr]) -> None:
         for arg in args:
             if t.type_of(arg) == DOUBLE and any(
-                _is_aggregate(n) and n.type == DOUBLE for n in t.walk(arg)
+                _is_aggregate(n) and isinstance(n, t.Call) and n.type == DOUBLE for n in t.walk(arg)
             ):
                 self.report(
                     "FloatCompared",
@@ -295,6 +361,17 @@ class CallBinder(NameBinder):
                     severity="warning",
                 )
                 return
+
+
+_LAST = 2
+
+
+def _reach(bound: t.Bound) -> int:
+    """Give where an end of a frame lies: -2 for the first row, 0 for the current, 2 for the last."""
+    if bound.kind == "current":
+        return 0
+    size = _LAST if bound.kind == "unbounded" else 1
+    return size if bound.following else -size
 
 
 # Functions of other dialects, and what this one says instead.

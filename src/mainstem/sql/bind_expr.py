@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from decimal import Decimal
+from math import inf
 
 from mainstem.errors import listing, nearest
 from mainstem.plan import tree as t
@@ -36,11 +37,11 @@ class ExpressionBinder(CallBinder):
 
     def bind_literal(self, node: t.Literal, context: Context) -> t.Expr:
         type_ = _literal_type(node)
-        if type_ is None:
+        if type_ is None or node.value in (inf, -inf):
             return self.failed(
                 node,
                 "NumberTooLarge",
-                f"{node.value} has more than {MAX_PRECISION} digits",
+                f"{node.value!s} has more than {MAX_PRECISION} digits",
                 "write it as DOUBLE: 1e39",
             )
         kind = "decimal" if type_.kind == "decimal" else node.kind
@@ -141,6 +142,7 @@ class ExpressionBinder(CallBinder):
         values = [self.expr(e, context) for e in (node.expr, *node.items)]
         type_ = self.unified(values, node, "the two sides of IN")
         bound = [self.converted(v, type_) for v in values]
+        self.check_equality([type_], node, "IN")
         return t.InList(bound[0], tuple(bound[1:]), node.negated, at=node.at, type=BOOL)
 
     def row_in_list(self, node: t.InList, row: t.Row, context: Context) -> t.Expr:
@@ -163,12 +165,13 @@ class ExpressionBinder(CallBinder):
             return self.failed(
                 node, "ColumnCount", f"IN compares {len(exprs)} with {len(columns)} columns"
             )
-        types = []
+        types: list[Type] = []
         for expr, (_, type_) in zip(exprs, columns, strict=True):
             types.append(
                 self.unified([expr, t.Column("", "", type=type_)], node, "the two sides of IN")
             )
         bound = tuple(self.converted(e, x) for e, x in zip(exprs, types, strict=True))
+        self.check_equality(types, node, "IN")
         return t.InQuery(
             bound, projected(query, columns, types), node.negated, at=node.at, type=BOOL
         )

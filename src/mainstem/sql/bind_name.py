@@ -27,8 +27,12 @@ from mainstem.plan.types import (
 )
 from mainstem.sql import overloads
 from mainstem.sql.casts import time_literal
+from mainstem.sql.order import has_map
 from mainstem.sql.scope import Named, Scope
 from mainstem.sql.tokens import Text
+
+# `SELECT 1 AS a, a + a AS b, b + b AS c, …` doubles with each column: aliases are spelled out.
+MAX_REUSED = 20_000
 
 
 @dataclass(slots=True)
@@ -58,6 +62,7 @@ class NameBinder(ABC):
         self.text = text
         self.params = params
         self.findings = findings
+        self.n_reused = 0
 
     @abstractmethod
     def subquery(
@@ -84,6 +89,18 @@ class NameBinder(ABC):
         method = getattr(self, "bind_" + type(node).__name__.lower())
         return method(node, context)  # type: ignore[no-any-return]
 
+    def check_equality(self, types: Sequence[Type], node: t.Node, what: str) -> None:
+        """Report values that cannot be compared: engines compare maps by the order of insertion."""
+        for type_ in types:
+            if has_map(type_):
+                self.report(
+                    "MapCompared",
+                    f"{what} compares values, and a map has no order of its keys ({type_})",
+                    node,
+                    "compare map_entries(x) sorted, or single keys: x['key']",
+                )
+                return
+
     def condition(self, node: t.Expr, context: Context) -> t.Expr:
         """Bind an expression that must be a condition."""
         bound = self.expr(node, context)
@@ -107,6 +124,10 @@ class NameBinder(ABC):
             return found
         alias = context.aliases.get(head.lower())
         if alias is not None and head.lower() not in context.resolving:
+            self.n_reused += 1
+            if self.n_reused > MAX_REUSED:
+                what = "aliases that use one another twice grow without bound"
+                return self.failed(node, "SqlTooDeep", what, "compute them in a WITH query")
             inner = context.inside(resolving=context.resolving | {head.lower()})
             return self.fields(self.expr(alias, inner), node.parts[1:], node)
         return self.no_column(node, context)
@@ -237,11 +258,13 @@ class NameBinder(ABC):
 
 
 def _fits(value: Decimal, to: Type) -> bool:
-    """Say whether a decimal type holds a value without rounding."""
-    scaled = value.scaleb(to.scale)
-    return scaled == scaled.to_integral_value() and len(str(abs(int(scaled)))) <= max(
-        to.precision, 1
-    )
+    """Say whether a decimal type holds a value without rounding.
+
+    It looks at the digits: arithmetic on 38 digits would be rounded to the 28 of the default context.
+    """
+    parts = value.as_tuple()
+    exponent = int(parts.exponent)
+    return -exponent <= to.scale and len(parts.digits) + exponent <= to.precision - to.scale
 
 
 def _deeper(expr: t.Expr, depth: int, at: int) -> t.Expr:

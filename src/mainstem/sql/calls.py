@@ -39,12 +39,12 @@ class Calls(Cursor, ABC):
         if special is not None:
             self.expect(")")
             return self.behind(special)
-        if self.peek("*") and self.next.text == ")":
+        if self.peek("*") and self.next.upper == ")" and name == "count":
             self.advance()
             self.advance()
             return self.behind(t.Call(name, at=token.at))
         is_distinct = self.accept("DISTINCT")
-        args = []
+        args: list[t.Expr] = []
         while (
             not self.peek(")")
             and not self.peek("ORDER")
@@ -75,10 +75,13 @@ class Calls(Cursor, ABC):
             if side:
                 self.advance()
             chars = None if self.peek("FROM") else self.expression()
+            args: tuple[t.Expr, ...]
             if self.accept("FROM"):
                 args = (self.expression(),) if chars is None else (self.expression(), chars)
                 return t.Call(side or "trim", args, at=at)
-            args = (chars, self.expression()) if self.accept(",") else (chars,)  # type: ignore[assignment]
+            if chars is None:
+                raise self.wrong(f"a text should stand before {self.shown()}")
+            args = (chars, self.expression()) if self.accept(",") else (chars,)
             return t.Call(side or "trim", args, at=at)
         if name == "position":
             first = self.joining()
@@ -115,7 +118,7 @@ class Calls(Cursor, ABC):
 
     def lambda_params(self) -> tuple[str, ...] | None:
         """Read ``x ->`` or ``(x, y) ->``; None when this is no lambda."""
-        if self.token.kind in ("word", "quoted") and self.next.text == "->":
+        if self.token.kind in ("word", "quoted") and self.next.upper == "->":
             name = self.advance().text
             self.advance()
             return (name,)
@@ -143,7 +146,7 @@ class Calls(Cursor, ABC):
             order = self.order_by()
             self.expect(")")
             call = self.within(call, order)
-        if self.peek("FILTER") and self.next.text == "(":
+        if self.peek("FILTER") and self.next.upper == "(":
             self.advance()
             self.advance()
             self.accept("WHERE")
@@ -168,7 +171,8 @@ class Calls(Cursor, ABC):
     def over(self) -> t.Window:
         if self.peek("("):
             return self.window_body()
-        return t.Window(base=self.identifier("a window name"), at=self.token.at)
+        at = self.token.at
+        return t.Window(base=self.identifier("a window name"), at=at)
 
     def window_body(self) -> t.Window:
         at = self.expect("(").at

@@ -32,7 +32,9 @@ _CASTS: dict[str, set[str]] = {
     "timestamp": {"string", "date"},
 }
 _TIME = re.compile(
-    r"(\d{4})-(\d{2})-(\d{2})(?:[ T](\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{1,6}))?)?\s*(Z|[+-]\d{2}(?::?\d{2})?)?)?"
+    r"(\d{4})-(\d{2})-(\d{2})(?:[ T](\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{1,6}))?)?"
+    r"\s*(Z|[+-]\d{2}(?::?\d{2})?)?)?",
+    re.ASCII,
 )
 
 
@@ -81,9 +83,10 @@ def time_literal(text: str, to: Type) -> date | datetime | None:
             f"{hour or '00'}:{minute or '00'}:{second or '00'}.{(fraction or '0').ljust(6, '0')}"
         )
         moment = datetime.fromisoformat(f"{year}-{month}-{day}T{clock}{zone}")
-    except ValueError:
+        return moment.astimezone(UTC) if to == TIMESTAMP else None
+    except (ValueError, OverflowError):
+        # OverflowError: year 1 or 9999 moved out of the calendar by its offset.
         return None
-    return moment.astimezone(UTC) if to == TIMESTAMP else None
 
 
 def _offset(text: str) -> str:

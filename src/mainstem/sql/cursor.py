@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from mainstem.errors import DefinitionError
 from mainstem.sql.tokens import Text, Token, tokenize
 
 # Words that end an expression or a relation, so they cannot be a name without quotes.
 RESERVED = frozenset(
-    """ALL AND ANTI AS ASC ASOF BETWEEN BY CASE CAST CROSS DESC DISTINCT ELSE END EXCEPT EXISTS FALSE
-    FETCH FILTER FOR FROM FULL GROUP HAVING ILIKE IN INNER INTERSECT IS JOIN LATERAL LEFT LIKE LIMIT
-    NATURAL NOT NULL OFFSET ON OR ORDER OUTER OVER PIVOT POSITIONAL QUALIFY RIGHT SELECT SEMI TABLESAMPLE
-    THEN TRUE TRY_CAST UNION UNPIVOT USING VALUES WHEN WHERE WINDOW WITH""".split()
-)
+    ["ALL", "AND", "ANTI", "AS", "ASC", "ASOF", "BETWEEN", "BY", "CASE",
+     "CAST", "CROSS", "DESC", "DISTINCT", "ELSE", "END", "EXCEPT", "EXISTS", "FALSE",
+     "FETCH", "FILTER", "FOR", "FROM", "FULL", "GROUP", "HAVING", "ILIKE", "IN",
+     "INNER", "INTERSECT", "IS", "JOIN", "LATERAL", "LEFT", "LIKE", "LIMIT", "NATURAL",
+     "NOT", "NULL", "OFFSET", "ON", "OR", "ORDER", "OUTER", "OVER", "PIVOT",
+     "POSITIONAL", "QUALIFY", "RIGHT", "SELECT", "SEMI", "TABLESAMPLE", "THEN", "TRUE", "TRY_CAST",
+     "UNION", "UNPIVOT", "USING", "VALUES", "WHEN", "WHERE", "WINDOW", "WITH"]
+)  # fmt: skip
+
+# How deep parentheses and subqueries may nest, and how many levels a tree may have. A tree is walked
+# by functions that call themselves; beyond this Python's own limit would end the program.
+MAX_NESTING = 40
+MAX_LEVELS = 120
 
 
 class Cursor:
@@ -21,6 +31,29 @@ class Cursor:
         self.text = text
         self.tokens = tokenize(text)
         self.at = 0
+        self.depth = 0
+
+    def enter(self) -> None:
+        """Count one more level of nesting; the caller takes it back."""
+        self.depth += 1
+        if self.depth > MAX_NESTING:
+            raise self.text.error(
+                "SqlTooDeep",
+                f"the query is nested deeper than {MAX_NESTING} levels",
+                self.token.at,
+                "take parts out into WITH queries or views",
+            )
+
+    @cached_property
+    def closing(self) -> dict[int, int]:
+        """Give, for each opening parenthesis, the index of the token behind its closing one."""
+        found, opened = {}, []
+        for index, token in enumerate(self.tokens):
+            if token.upper == "(":
+                opened.append(index)
+            elif token.upper == ")" and opened:
+                found[opened.pop()] = index + 1
+        return found
 
     @property
     def token(self) -> Token:

@@ -7,6 +7,7 @@ arrows, + −, * / // %, unary −, then the postfixes ``::type``, ``[i]``, ``.f
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from decimal import Decimal
 
 from mainstem.errors import DefinitionError
@@ -47,23 +48,26 @@ class Expressions(Calls, ABC):
 
     def expression(self) -> t.Expr:
         """Read one expression."""
-        left = self.conjunction()
+        parts, places = [self.conjunction()], []
         while self.peek("OR"):
-            at = self.advance().at
-            left = t.Call("or", (left, self.conjunction()), at=at)
-        return left
+            places.append(self.advance().at)
+            parts.append(self.conjunction())
+        return balanced("or", parts, places)
 
     def conjunction(self) -> t.Expr:
-        left = self.negation()
+        parts, places = [self.negation()], []
         while self.peek("AND"):
-            at = self.advance().at
-            left = t.Call("and", (left, self.negation()), at=at)
-        return left
+            places.append(self.advance().at)
+            parts.append(self.negation())
+        return balanced("and", parts, places)
 
     def negation(self) -> t.Expr:
         if self.peek("NOT") and self.next.upper != "EXISTS":
             at = self.advance().at
-            return t.Call("not", (self.negation(),), at=at)
+            self.enter()
+            operand = self.negation()
+            self.depth -= 1
+            return t.Call("not", (operand,), at=at)
         return self.comparison()
 
     def comparison(self) -> t.Expr:
@@ -79,7 +83,7 @@ class Expressions(Calls, ABC):
         at, upper = self.token.at, self.token.upper
         if upper in _COMPARISONS:
             self.advance()
-            if self.token.upper in ("ANY", "SOME", "ALL") and self.next.text == "(":
+            if self.token.upper in ("ANY", "SOME", "ALL") and self.next.upper == "(":
                 return self.quantified(left, _COMPARISONS[upper], at)
             return t.Call(_COMPARISONS[upper], (left, self.joining()), at=at)
         if upper == "IS":
@@ -181,9 +185,13 @@ class Expressions(Calls, ABC):
             # A number keeps its sign, so that the lowest BIGINT can be written at all.
             if self.token.kind == "number":
                 return self.postfix(self.number(negative=True, at=at))
-            return t.Call("negate", (self.unary(),), at=at)
-        if self.accept("+"):
-            return self.unary()
+            self.enter()
+            operand = self.unary()
+            self.depth -= 1
+            return t.Call("negate", (operand,), at=at)
+        while self.accept("+"):
+            if self.peek("-"):
+                return self.unary()
         return self.postfix()
 
     def postfix(self, left: t.Expr | None = None) -> t.Expr:
@@ -200,12 +208,10 @@ class Expressions(Calls, ABC):
             elif self.peek(".") and self.next.kind in ("word", "quoted"):
                 self.advance()
                 name = self.label()
-                is_name = isinstance(expr, t.Name)
-                expr = (
-                    t.Name((*expr.parts, name), at=expr.at)
-                    if is_name
-                    else t.Field(expr, name, at=at)
-                )  # type: ignore[attr-defined]
+                if isinstance(expr, t.Name):
+                    expr = t.Name((*expr.parts, name), at=expr.at)
+                else:
+                    expr = t.Field(expr, name, at=at)
             elif self.peek("AT") and self.next.upper == "TIME":
                 raise self.wrong(
                     "AT TIME ZONE makes a second kind of timestamp (V7)",
@@ -270,6 +276,12 @@ class Expressions(Calls, ABC):
 
     def primary(self) -> t.Expr:
         """Read what stands on its own: a literal, a name, a call, something in brackets."""
+        self.enter()
+        found = self._primary()
+        self.depth -= 1
+        return found
+
+    def _primary(self) -> t.Expr:
         token, upper = self.token, self.token.upper
         if token.kind == "number":
             return self.number()
@@ -280,7 +292,7 @@ class Expressions(Calls, ABC):
         keyword = self.keyword()
         if keyword is not None:
             return keyword
-        if token.kind in ("word", "quoted") and self.next.text == "(" and self.next.kind == "sign":
+        if token.kind in ("word", "quoted") and self.next.upper == "(" and self.next.kind == "sign":
             return self.call()
         if upper in _BARE_CALLS and upper != "NOW":
             self.advance()
@@ -365,11 +377,12 @@ class Expressions(Calls, ABC):
         return items[0] if len(items) == 1 else t.Row(items, at=at)
 
     def pairs(self) -> tuple[tuple[t.Expr, ...], tuple[t.Expr, ...]]:
-        names, values = [], []
+        names: list[t.Expr] = []
+        values: list[t.Expr] = []
         while not self.peek("}"):
             if names:
                 self.expect(",")
-            if self.token.kind == "word" and self.next.text == ":":
+            if self.token.kind == "word" and self.next.upper == ":":
                 names.append(t.Literal(self.token.text, "string", at=self.advance().at))
             else:
                 names.append(self.joining())
@@ -389,7 +402,7 @@ class Expressions(Calls, ABC):
         at = self.advance().at
         exclude: tuple[str, ...] = ()
         replace: list[tuple[str, t.Expr]] = []
-        if self.token.upper in ("EXCLUDE", "EXCEPT") and self.next.text == "(":
+        if self.token.upper in ("EXCLUDE", "EXCEPT") and self.next.upper == "(":
             self.advance()
             self.advance()
             names = [self.identifier("a column name")]
@@ -455,3 +468,17 @@ class Expressions(Calls, ABC):
                 fix="write INTERVAL '1 day 6 hours' or INTERVAL 5 MINUTES",
             ) from error
         return t.Interval(months, days, micros, at=at)
+
+
+def balanced(name: str, parts: Sequence[t.Expr], places: Sequence[int]) -> t.Expr:
+    """Give a chain of ANDs or ORs as a tree of small depth, in the order of the text.
+
+    A chain of 5000 ORs is what programs write. As a tree that leans left it is 5000 levels deep, and
+    everything that walks it would end in a RecursionError.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    half = (len(parts) + 1) // 2
+    left = balanced(name, parts[:half], places[: half - 1])
+    right = balanced(name, parts[half:], places[half:])
+    return t.Call(name, (left, right), at=places[half - 1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations, product
+from math import prod
 from typing import Protocol
 
 from mainstem.plan import tree as t
@@ -28,6 +29,16 @@ def spelled_out(item: t.Expr | t.Grouping) -> list[tuple[t.Expr, ...]]:
         sizes = range(len(parts), -1, -1)
         return [_flat(chosen) for n in sizes for chosen in combinations(parts, n)]
     return list(parts)
+
+
+def count_sets(items: Sequence[t.Expr | t.Grouping]) -> int:
+    """Give how many grouping sets a GROUP BY stands for, without building them."""
+    sizes = []
+    for item in items:
+        n = len(item.sets) if isinstance(item, t.Grouping) else 0
+        kinds = {"rollup": n + 1, "cube": 2 ** min(n, 64), "sets": n}
+        sizes.append(kinds[item.kind] if isinstance(item, t.Grouping) else 1)
+    return prod(sizes)
 
 
 def _flat(parts: Sequence[tuple[t.Expr, ...]]) -> tuple[t.Expr, ...]:

@@ -18,7 +18,10 @@ UNITS: dict[str, tuple[int, int, int]] = {
     "quarter": (3, 0, 0),
     "year": (12, 0, 0),
 }
-_PART = re.compile(r"\s*([-+]?\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*")
+# What years 1 to 9999 hold.
+MAX_PARTS = 9999 * 366
+MAX_MICROS = MAX_PARTS * 86_400_000_000
+_PART = re.compile(r"\s*([-+]?[0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)\s*")
 
 
 def interval_parts(text: str) -> tuple[int, int, int]:
@@ -46,4 +49,6 @@ def interval_parts(text: str) -> tuple[int, int, int]:
         at = match.end()
     if not text.strip():
         raise ValueError("it is empty")
+    if max(abs(months), abs(days)) > MAX_PARTS or abs(micros) > MAX_MICROS:
+        raise ValueError("it is longer than the calendar")
     return months, days, micros

@@ -1,7 +1,7 @@
 """What depends on the order of rows (V6, T11): made total, warned of, or refused.
 
-A row has no position of its own in a bounded query, so ties are broken by the values of the row: the
-columns of all relations in FROM, in their order. Rows that tie on every column are equal, and which
+A row has no position of its own in a bounded query, so ties are broken by the values of the row:
+the columns of all relations in FROM, in their order. Rows that tie on every column are equal, and which
 of two equal rows comes first cannot be seen in any answer. Maps have no order, so a relation with a
 map column cannot break ties.
 """
@@ -14,13 +14,18 @@ from typing import Protocol
 
 from mainstem.functions.spec import catalogue
 from mainstem.plan import tree as t
-from mainstem.plan.types import BIGINT, Type
+from mainstem.plan.types import BIGINT, BOOL, Type
 
 
 class _Reporter(Protocol):
     def report(
         self, code: str, what: str, node: t.Node, fix: str = "", *, severity: str = "error"
     ) -> None: ...
+
+
+def has_map(type_: Type) -> bool:
+    """Say whether a type is or holds a map, which no engine compares by its content alone."""
+    return type_.kind == "map" or any(has_map(x) for x in type_.items)
 
 
 def has_order(type_: Type) -> bool:
@@ -66,12 +71,12 @@ def _is_total(query: t.Query) -> bool:
         return False
     # One row per group: ordering by all the keys is enough.
     names = {i.expr: i.name for i in body.items}
-    keys = {names.get(k.expr, "") if not _is_output(k.expr) else k.expr.name for k in query.order}  # type: ignore[attr-defined]
+    keys = {_output_name(k.expr) or names.get(k.expr, "") for k in query.order}
     return all(names.get(g, "?") in keys for g in body.group if isinstance(g, t.Expr))
 
 
-def _is_output(expr: t.Expr) -> bool:
-    return isinstance(expr, t.Column) and not expr.relation
+def _output_name(expr: t.Expr) -> str:
+    return expr.name if isinstance(expr, t.Column) and not expr.relation else ""
 
 
 def output_columns(query: t.Query) -> list[tuple[str, Type]]:
@@ -96,6 +101,25 @@ class _Totals:
         if isinstance(node, t.Select):
             return self.select(node)
         return t.rebuilt(node, self.visit)
+
+    def asof(self, node: t.Join) -> t.Join:
+        """Make the right side's rows unique by what ASOF matches on.
+
+        The right rows stand in the order of (time, then their columns one after the other): looking
+        back the match is the last of them, looking ahead the first. So ties are broken the same way
+        everywhere.
+        """
+        right = node.right
+        if isinstance(right, t.Join):
+            return node
+        keys, is_back = _asof_keys(node)
+        rows = _columns(right)
+        rest = [c for c in rows if c not in keys]
+        unordered = [c for c in rest if not has_order(t.type_of(c))]
+        if unordered:
+            self.refuse(node, getattr(unordered[0], "name", "a value"))
+            return node
+        return dataclasses.replace(node, right=_unique_by(right, keys, rest, descending=is_back))
 
     def query(self, node: t.Query) -> t.Query:
         changed = t.rebuilt(node, self.visit)
@@ -137,6 +161,18 @@ class _Totals:
         """Append to a window's order what decides its ties."""
         window = call.window
         assert window is not None
+        frame = window.frame
+        if (
+            frame is not None
+            and frame.unit != "rows"
+            and frame.start.offset
+            or (frame is not None and frame.unit != "rows" and frame.end.offset)
+        ):
+            what = (
+                f"{call.name} over a {frame.unit.upper()} frame picks one of the rows that tie (V6)"
+            )
+            self.reporter.report("OrderNotTotal", what, call, "use a ROWS frame, or min and max")
+            return call
         done = [*window.partition, *(k.expr for k in window.order)]
         missing = [e for e in visible if e not in done]
         unordered = [e for e in missing if not has_order(t.type_of(e))]
@@ -165,9 +201,54 @@ class _Windows:
         if isinstance(node, t.Select):
             return self.totals.select(node)
         changed = t.rebuilt(node, self.visit)
+        if isinstance(changed, t.Join) and changed.kind.startswith("asof"):
+            return self.totals.asof(changed)
         if isinstance(changed, t.Call) and changed.window is not None and _needs_total(changed):
             return self.totals.total(changed, self.visible)
         return changed
+
+
+def _asof_keys(node: t.Join) -> tuple[list[t.Expr], bool]:
+    """Give the right side's keys and time of an ASOF condition, and whether the match looks back."""
+    assert node.on is not None, "the binder refuses ASOF without a condition"
+    owned = {node.right.alias}
+    keys: list[t.Expr] = []
+    is_back = True
+    for part in conjuncts(node.on):
+        assert isinstance(part, t.Call), "the binder refuses other conditions"
+        left, right = part.args
+        is_turned = bool({n.relation for n in t.walk(left) if isinstance(n, t.Column)} & owned)
+        keys.append(left if is_turned else right)
+        if part.name != "=":
+            is_back = part.name.startswith(">") != is_turned
+    return keys, is_back
+
+
+def _unique_by(
+    right: t.Relation, keys: Sequence[t.Expr], rest: Sequence[t.Expr], *, descending: bool
+) -> t.Relation:
+    """Give a relation with one row for each value of the keys: the last by `rest`, or the first."""
+    # Descending with NULLs first is the exact opposite of the one order that there is (V4).
+    order = tuple(t.Order(e, descending, nulls_first=descending) for e in rest)
+    first = t.Call("row_number", window=t.Window(tuple(keys), order), overload=0, type=BIGINT)
+    keep = t.Call("=", (first, t.Literal(1, "integer", type=BIGINT)), overload=0, type=BOOL)
+    columns = [c for c in _columns(right) if isinstance(c, t.Column)]
+    items = tuple(t.Item(c, c.name) for c in columns)
+    if isinstance(right, t.Subquery) and isinstance(right.query.body, t.Select):
+        inner = right.query.body
+        # A text that was printed from a bound tree has this already.
+        if inner.qualify is not None and inner.source is not None and inner.qualify == keep:
+            return right
+    select = t.Select(items, right, qualify=keep, at=right.at)
+    names = tuple(c.name for c in columns)
+    return t.Subquery(t.Query(select, at=right.at), alias=right.alias, columns=names, at=right.at)
+
+
+def conjuncts(expr: t.Expr) -> list[t.Expr]:
+    """Give the conditions that AND joins."""
+    if isinstance(expr, t.Call) and expr.name == "and":
+        return [part for arg in expr.args for part in conjuncts(arg)]
+    return [expr]
 
 
 def _needs_total(call: t.Call) -> bool:

@@ -6,8 +6,11 @@ passed through unread, so no construct can reach an engine without a meaning of 
 
 from __future__ import annotations
 
-from mainstem.errors import DefinitionError
+import dataclasses
+from collections.abc import Callable
+
 from mainstem.plan import tree as t
+from mainstem.sql.cursor import MAX_LEVELS
 from mainstem.sql.expressions import Expressions
 from mainstem.sql.tokens import Text
 
@@ -26,7 +29,8 @@ _JOIN_WORDS = {
     "NATURAL",
     "POSITIONAL",
 }
-_SET_WORDS = {"UNION", "INTERSECT", "EXCEPT"}
+# What follows a query in parentheses when it is a part of a larger query.
+_AFTER_QUERY = {"UNION", "INTERSECT", "EXCEPT", "ORDER", "LIMIT", "OFFSET", "FETCH", ")"}
 
 
 class Parser(Expressions):
@@ -35,6 +39,7 @@ class Parser(Expressions):
     def query(self) -> t.Query:
         """Read WITH … body ORDER BY … LIMIT …."""
         at = self.token.at
+        self.enter()
         ctes: list[t.Cte] = []
         is_recursive = False
         if self.accept("WITH"):
@@ -45,6 +50,7 @@ class Parser(Expressions):
         body = self.set_operation()
         order = self.order_by()
         limit, offset = self.limit()
+        self.depth -= 1
         return t.Query(body, tuple(ctes), is_recursive, order, limit, offset, at=at)
 
     def cte(self) -> t.Cte:
@@ -82,7 +88,7 @@ class Parser(Expressions):
             left = self._combined(left, self.body)
         return left
 
-    def _combined(self, left: t.Body, operand: object) -> t.Body:
+    def _combined(self, left: t.Body, operand: Callable[[], t.Body]) -> t.Body:
         at = self.token.at
         kind = self.advance().upper.lower()
         is_all = self.accept("ALL")
@@ -92,7 +98,7 @@ class Parser(Expressions):
         if self.accept("BY"):
             self.expect("NAME")
             by_name = True
-        right = operand()  # type: ignore[operator]
+        right = operand()
         return t.SetOperation(kind, _as_query(left), _as_query(right), is_all, by_name, at=at)
 
     def body(self) -> t.Body:
@@ -182,7 +188,7 @@ class Parser(Expressions):
     def group_item(self) -> t.Expr | t.Grouping:
         at = self.token.at
         for kind in ("ROLLUP", "CUBE"):
-            if self.peek(kind) and self.next.text == "(":
+            if self.peek(kind) and self.next.upper == "(":
                 self.advance()
                 return t.Grouping(kind.lower(), self.grouping_parts(), at=at)
         if self.peek("GROUPING") and self.next.upper == "SETS":
@@ -222,15 +228,19 @@ class Parser(Expressions):
 
     def limit(self) -> tuple[t.Expr | None, t.Expr | None]:
         limit = offset = None
-        for _ in range(2):
+        seen: set[str] = set()
+        while self.token.upper in ("LIMIT", "OFFSET", "FETCH"):
+            word = self.token.upper.replace("FETCH", "LIMIT")
+            if word in seen:
+                raise self.wrong(f"{word} stands twice", fix="remove one of them")
+            seen.add(word)
             if self.accept("LIMIT"):
-                if not self.accept("ALL"):
-                    limit = self.expression()
+                limit = None if self.accept("ALL") else self.expression()
             elif self.accept("OFFSET"):
                 offset = self.expression()
                 if not self.accept("ROWS"):
                     self.accept("ROW")
-            elif self.peek("FETCH"):
+            else:
                 limit = self.fetch()
         if self.peek("%") or self.peek("PERCENT"):
             raise self.wrong("LIMIT takes a number of rows, not a share")
@@ -307,26 +317,23 @@ class Parser(Expressions):
     def plain_relation(self) -> t.Relation:
         at = self.token.at
         is_lateral = self.accept("LATERAL")
-        if self.peek("(") and self.next.upper in ("SELECT", "WITH", "VALUES", "("):
-            mark = self.at
-            try:
-                return self.derived(is_lateral)
-            except DefinitionError:
-                # `((a JOIN b …) JOIN c …)`: parentheses around joins, not around a query.
-                if self.tokens[mark + 1].text != "(":
-                    raise
-                self.at = mark
+        if self.peek("(") and (is_lateral or self.is_query()):
+            return self.derived(is_lateral)
         if self.accept("("):
+            self.enter()
             inner = self.from_()
+            self.depth -= 1
             self.expect(")")
             return inner
-        if self.peek("TABLE") and self.next.text == "(":
+        if is_lateral:
+            raise self.wrong(f"a query in parentheses should stand before {self.shown()}")
+        if self.peek("TABLE") and self.next.upper == "(":
             self.advance()
             self.advance()
             call = self.table_call(self.identifier("a window function"), at)
             self.expect(")")
             return self.aliased(call)
-        if self.peek("UNNEST") or (self.token.kind == "word" and self.next.text == "("):
+        if self.peek("UNNEST") or (self.token.kind == "word" and self.next.upper == "("):
             return self.aliased(self.table_call(self.identifier("a table function"), at))
         if self.token.kind == "string":
             raise self.wrong(
@@ -341,6 +348,22 @@ class Parser(Expressions):
             )
         return self.aliased(t.Table(name, at=at))
 
+    def is_query(self) -> bool:
+        """Say whether the parenthesis here holds a query, or joins: ``((SELECT …) AS a JOIN b …)``.
+
+        It looks ahead instead of trying: trying one after the other doubles the work at each level.
+        """
+        start = self.at
+        while self.tokens[start].upper == "(":
+            start += 1
+        if self.tokens[start].upper not in ("SELECT", "WITH", "VALUES"):
+            return False
+        # From the innermost query outwards: it stays one while only other queries are added to it.
+        return all(
+            self.tokens[self.closing.get(opening, -1)].upper in _AFTER_QUERY
+            for opening in range(start - 1, self.at, -1)
+        )
+
     def derived(self, is_lateral: bool) -> t.Relation:
         at = self.advance().at
         query = self.query()
@@ -348,8 +371,6 @@ class Parser(Expressions):
         return self.aliased(t.Subquery(query, is_lateral, at=at))
 
     def aliased(self, relation: t.Relation) -> t.Relation:
-        import dataclasses
-
         alias, columns = relation.alias, relation.columns
         if self.accept("AS"):
             alias = self.identifier("an alias")
@@ -452,4 +473,20 @@ def parse(text: Text) -> t.Query:
     query = parser.query()
     parser.accept(";")
     parser.finish()
+    deep = too_deep(query)
+    if deep is not None:
+        what = f"one expression is a chain or nest of more than {MAX_LEVELS} levels"
+        fix = "take parts out into WITH queries or views, or aggregate a list instead of a chain"
+        raise text.error("SqlTooDeep", what, deep.at, fix)
     return query
+
+
+def too_deep(query: t.Query) -> t.Node | None:
+    """Give a node that stands deeper than the tree's walkers can go, or None. Calls no itself."""
+    left: list[tuple[t.Node, int]] = [(query, 0)]
+    while left:
+        node, depth = left.pop()
+        if depth > MAX_LEVELS and node.at >= 0:
+            return node
+        left += [(child, depth + 1) for child in t.children(node)]
+    return None

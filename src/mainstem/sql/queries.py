@@ -20,7 +20,7 @@ from mainstem.plan.types import (
 from mainstem.sql import overloads
 from mainstem.sql.bind_expr import projected
 from mainstem.sql.bind_name import Context
-from mainstem.sql.grouping import Groups, spelled_out
+from mainstem.sql.grouping import MAX_SETS, Groups, count_sets, spelled_out
 from mainstem.sql.relations import RelationBinder
 from mainstem.sql.scope import Columns, Named, Scope
 
@@ -33,8 +33,10 @@ class Binder(RelationBinder):
 
     def query(self, node: t.Query, outer: Scope | None, named: Named) -> tuple[t.Query, Columns]:
         """Bind a query that sees `outer`; give the tree and its columns."""
-        ctes = []
+        ctes: list[t.Cte] = []
         for cte in node.ctes:
+            if any(cte.name.lower() == other.name.lower() for other in ctes):
+                self.report("DuplicateName", f"WITH {cte.name!r} stands twice", cte, "rename one")
             bound, columns = self.cte(cte, node.is_recursive, outer, named)
             named = named.with_cte(cte.name, columns)
             ctes.append(bound)
@@ -111,6 +113,8 @@ class Binder(RelationBinder):
             self.report(
                 "TypeMismatch", f"{clause} takes a whole number", node, f"write {clause} 10"
             )
+        elif isinstance(bound, t.Literal) and isinstance(bound.value, int) and bound.value < 0:
+            self.report("TypeMismatch", f"{clause} is not negative", node, f"write {clause} 10")
         return bound
 
     # Bodies
@@ -150,7 +154,7 @@ class Binder(RelationBinder):
         left, a = self.query(node.left, outer, named)
         right, b = self.query(node.right, outer, named)
         if node.by_name:
-            left, right, a = self.by_name(left, a, right, b)
+            left, right, a = self.by_name(node, (left, a), (right, b))
             b = a
         if len(a) != len(b):
             self.report(
@@ -166,19 +170,22 @@ class Binder(RelationBinder):
             types.append(self.unified(sides, node, f"the two sides of column {x[0]!r}"))
         left, right = projected(left, a, types), projected(right, b, types)
         columns = tuple((n, x) for (n, _), x in zip(a, types, strict=True))
+        if node.kind != "union" or not node.is_all:
+            self.check_equality(types, node, node.kind.upper())
         return t.SetOperation(node.kind, left, right, node.is_all, at=node.at), columns
 
     def by_name(
-        self, left: t.Query, a: Columns, right: t.Query, b: Columns
+        self, node: t.Node, left: tuple[t.Query, Columns], right: tuple[t.Query, Columns]
     ) -> tuple[t.Query, t.Query, Columns]:
         """Line the two sides up by column names; what one side lacks is NULL there."""
+        a, b = left[1], right[1]
         names: dict[str, str] = {}
         for name, _ in (*a, *b):
             names.setdefault(name.lower(), name)
-        types = {
-            k: overloads.common([x for n, x in (*a, *b) if n.lower() == k]) or UNKNOWN
-            for k in names
-        }
+        types = {}
+        for key, name in names.items():
+            sides = [t.Column("", n, type=x) for n, x in (*a, *b) if n.lower() == key]
+            types[key] = self.unified(sides, node, f"the two sides of column {name!r}")
 
         def lined(query: t.Query, columns: Columns) -> t.Query:
             own = {n.lower(): (n, x) for n, x in columns}
@@ -190,7 +197,7 @@ class Binder(RelationBinder):
                 items.append(t.Item(self.converted(expr, types[key]), name))
             return t.Query(t.Select(tuple(items), t.Subquery(query, alias="_part")), at=query.at)
 
-        return lined(left, a), lined(right, b), tuple((n, types[k]) for k, n in names.items())
+        return lined(*left), lined(*right), tuple((n, types[k]) for k, n in names.items())
 
     def output_order(self, keys: Sequence[t.Order], columns: Columns) -> tuple[t.Order, ...]:
         """Bind ORDER BY after UNION and VALUES: names or numbers of output columns only."""
@@ -233,6 +240,10 @@ class Binder(RelationBinder):
         }
         base = Context(scope, named, "WHERE", aliases=aliases)
         base.windows = {n.lower(): w for n, w in node.windows}
+        if len(base.windows) < len(node.windows):
+            self.report(
+                "DuplicateName", "a window stands twice in WINDOW", node, "rename one of them"
+            )
         where = self.condition(node.where, base) if node.where is not None else None
         full = base.inside(clause="SELECT", has_aggregates=True, has_windows=True)
         items = tuple(self.item(i, full) for i in raw)
@@ -258,6 +269,8 @@ class Binder(RelationBinder):
             at=node.at,
         )
         self.check_groups(select, keys, groups, scope)
+        if node.is_distinct:
+            self.check_equality([x for _, x in columns], node, "DISTINCT")
         if node.is_distinct and any(
             not _is_output(k.expr) and k.expr not in [i.expr for i in items] for k in keys
         ):
@@ -325,9 +338,13 @@ class Binder(RelationBinder):
                 if lowered in exclude or (lowered in relation.merged and not node.relation):
                     continue
                 expr: t.Expr = t.Column(relation.alias, name, at=node.at, type=type_)
-                if lowered in scope.using and lowered not in used and not node.relation:
+                merged = scope.using.get(lowered)
+                is_merged = merged is not None and relation.alias in merged[2]
+                if merged is not None and is_merged and not node.relation:
+                    if lowered in used:
+                        continue
                     used.add(lowered)
-                    expr = scope.using[lowered][1]
+                    expr = merged[1]
                 items.append(t.Item(replace.get(lowered, expr), name, at=node.at))
         for name in (*exclude, *replace):
             if name not in seen:
@@ -363,6 +380,10 @@ class Binder(RelationBinder):
                 )
             return self.expr(expr, inner.inside(aliases=context.aliases))
 
+        if count_sets(node.group) > MAX_SETS:
+            what = f"GROUP BY stands for more than {MAX_SETS} grouping sets"
+            self.report("GroupingTooLarge", what, node.group[0], "name the sets: GROUPING SETS (…)")
+            return Groups(True)
         sets = [[tuple(bound(e) for e in s) for s in spelled_out(g)] for g in node.group]
         return Groups.of(sets, [isinstance(g, t.Grouping) for g in node.group])
 
@@ -372,6 +393,8 @@ class Binder(RelationBinder):
         """Report columns that are neither grouped nor inside an aggregate."""
         if not groups.is_grouped:
             return
+        for key in groups.keys:
+            self.check_equality([t.type_of(key)], key, "GROUP BY")
         own = {r.alias for r in scope.relations}
         parts: list[t.Node] = [i.expr for i in select.items]
         parts += [x for x in (select.having, select.qualify) if x is not None]
@@ -395,7 +418,7 @@ class Binder(RelationBinder):
             if isinstance(key.expr, t.Literal) and key.expr.kind == "integer" and name is None:
                 self.report(
                     "ColumnNotFound",
-                    f"ORDER BY {key.expr.value}: there are {len(items)} columns",
+                    f"ORDER BY {key.expr.value!s}: there are {len(items)} columns",
                     key,
                 )
                 continue

@@ -12,6 +12,7 @@ from mainstem.plan.types import BIGINT, UNKNOWN, Type
 from mainstem.sql.bind_call import is_aggregate
 from mainstem.sql.bind_expr import ExpressionBinder
 from mainstem.sql.bind_name import Context
+from mainstem.sql.order import conjuncts
 from mainstem.sql.parse import WINDOW_TABLES
 from mainstem.sql.scope import Columns, Named, Scope, Visible
 from mainstem.sql.tokens import Text
@@ -25,6 +26,8 @@ class RelationBinder(ExpressionBinder):
         super().__init__(text, params, findings)
         self.inputs: dict[str, None] = {}
         self.n_aliases = 0
+        # By identity; the node is kept, so that no other gets its id.
+        self.pivots: dict[int, tuple[t.Pivot, t.Subquery]] = {}
 
     @abstractmethod
     def query(self, node: t.Query, outer: Scope | None, named: Named) -> tuple[t.Query, Columns]:
@@ -144,18 +147,16 @@ class RelationBinder(ExpressionBinder):
             equal = self.bind_call(
                 t.Call(">=" if self.is_last_asof(node, name) else "=", (a, b), at=node.at), context
             )
-            both = (condition, equal)
-            condition = (
-                equal
-                if condition is None
-                else self.bind_call(t.Call("and", both, at=node.at), context)
-            )  # type: ignore[arg-type]
+            if condition is not None:
+                equal = self.bind_call(t.Call("and", (condition, equal), at=node.at), context)
+            condition = equal
             merged: t.Expr = {"right": b, "full": t.Call("coalesce", (a, b), at=node.at)}.get(
                 node.kind, a
             )
             if node.kind == "full":
                 merged = self.expr(merged, context)
-            scope.using[name.lower()] = (name, merged)
+            covered = frozenset(r.alias for r in scope.relations[mark:] if r.find(name))
+            scope.using[name.lower()] = (name, merged, covered)
         hidden = frozenset(n.lower() for n in node.using)
         for i in range(middle, len(scope.relations)):
             relation = scope.relations[i]
@@ -184,7 +185,7 @@ class RelationBinder(ExpressionBinder):
 
     def check_asof(self, node: t.Join, condition: t.Expr | None, rights: set[str]) -> None:
         """ASOF takes equalities and one inequality: left time >= right time."""
-        parts = list(_conjuncts(condition)) if condition is not None else []
+        parts = list(conjuncts(condition)) if condition is not None else []
         inequalities = [
             p for p in parts if isinstance(p, t.Call) and p.name in ("<", "<=", ">", ">=")
         ]
@@ -199,15 +200,20 @@ class RelationBinder(ExpressionBinder):
                 "write ON a.key = b.key AND a.ts >= b.ts",
             )
             return
+        calls = [p for p in parts if isinstance(p, t.Call)]
         sides = [
             {n.relation for n in t.walk(a) if isinstance(n, t.Column)}
-            for p in parts
-            for a in p.args
-        ]  # type: ignore[attr-defined]
-        if any(s & rights and s - rights for s in sides):
-            self.report(
-                "AsofCondition", "each side of an ASOF condition belongs to one table", node
-            )
+            for c in calls
+            for a in c.args
+        ]
+        pairs = zip(sides[::2], sides[1::2], strict=True)
+        if any(not (_is_side(a, rights) and _is_side(b, rights)) or bool(a & rights) == bool(b & rights)
+               for a, b in pairs):  # fmt: skip
+            what = "each condition of ASOF compares a value of the left with one of the right table"
+            self.report("AsofCondition", what, node, "write ON a.key = b.key AND a.ts >= b.ts")
+        if isinstance(node.right, t.Join):
+            fix = "put the joined tables into a subquery: (SELECT … FROM …) AS b"
+            self.report("AsofCondition", "the right side of ASOF JOIN is one table", node, fix)
 
     # Tables that are computed
 
@@ -264,10 +270,17 @@ class RelationBinder(ExpressionBinder):
         return node
 
     def pivot(self, node: t.Pivot, named: Named) -> t.Subquery:
+        """Spell PIVOT out, once for each: a pivot of a pivot would be bound twice at each level."""
+        if id(node) not in self.pivots:
+            self.pivots[id(node)] = (node, self.spelled_pivot(node, named))
+        return self.pivots[id(node)][1]
+
+    def spelled_pivot(self, node: t.Pivot, named: Named) -> t.Subquery:
         """Spell PIVOT out as aggregates with FILTER; the other columns are the groups (or GROUP BY says)."""
         probe = Scope()
         quiet = Findings()
         binder = type(self)(self.text, self.params, quiet)
+        binder.pivots = self.pivots
         binder.relation(node.source, probe, named)
         used = {
             n.parts[-1].lower()
@@ -332,7 +345,6 @@ def _pivot_name(label: str, value: t.Item, node: t.Pivot) -> str:
     return f"{label}_{value.expr.name}" if isinstance(value.expr, t.Call) else label
 
 
-def _conjuncts(expr: t.Expr) -> list[t.Expr]:
-    if isinstance(expr, t.Call) and expr.name == "and":
-        return [part for arg in expr.args for part in _conjuncts(arg)]
-    return [expr]
+def _is_side(relations: set[str], rights: set[str]) -> bool:
+    """Say whether an expression reads one side of a join, and not both."""
+    return bool(relations) and (relations <= rights or not relations & rights)

@@ -34,8 +34,8 @@ class Scope:
 
     outer: Scope | None = None
     relations: list[Visible] = field(default_factory=list)
-    # USING columns: the merged expression by lower-case name, in order of appearance.
-    using: dict[str, tuple[str, t.Expr]] = field(default_factory=dict)
+    # USING columns by lower-case name: the merged expression and the relations that it stands for.
+    using: dict[str, tuple[str, t.Expr, frozenset[str]]] = field(default_factory=dict)
 
     def aliases(self) -> set[str]:
         """Give every printed alias of this scope and those around it."""
@@ -44,12 +44,14 @@ class Scope:
 
     def candidates(self, name: str) -> list[t.Expr]:
         """Give what an unqualified name may mean in this scope alone."""
-        if name.lower() in self.using:
-            return [self.using[name.lower()][1]]
         found: list[t.Expr] = []
+        covered: frozenset[str] = frozenset()
+        if name.lower() in self.using:
+            _, merged, covered = self.using[name.lower()]
+            found.append(merged)
         for relation in self.relations:
             column = relation.find(name)
-            if column and name.lower() not in relation.merged:
+            if column and name.lower() not in relation.merged and relation.alias not in covered:
                 found.append(t.Column(relation.alias, column[0], type=column[1]))
         return found
 

@@ -96,7 +96,7 @@ class Printer:
         if node.source is not None:
             parts.append(f"FROM {self.relation(node.source)}")
         if node.where is not None:
-            parts.append(f"WHERE {self.expr(node.where)}")
+            parts.append(f"WHERE {self.condition(node.where)}")
         if node.group:
             parts.append("GROUP BY " + ", ".join(self.group_item(g) for g in node.group))
         if node.having is not None:
@@ -132,6 +132,10 @@ class Printer:
         )
         return f"{self.expr(node.expr)} {'DESC' if node.descending else 'ASC'}{nulls}"
 
+    def condition(self, node: t.Expr) -> str:
+        """Print what stands after WHERE and ON."""
+        return self.expr(node)
+
     # Relations
 
     def relation(self, node: t.Relation) -> str:
@@ -154,7 +158,7 @@ class Printer:
         right = self.relation(node.right)
         if isinstance(node.right, t.Join):
             right = f"({right})"
-        condition = f" ON {self.expr(node.on)}" if node.on is not None else ""
+        condition = f" ON {self.condition(node.on)}" if node.on is not None else ""
         return (
             f"{self.relation(node.left)} {word or node.kind.upper() + ' JOIN'} {right}{condition}"
         )

@@ -82,7 +82,7 @@ class Token:
 _SIGNS = r"->>|->|::|<=|>=|<>|!=|==|\|\||//|=>|:=|[-+*/%=<>().,;:\[\]{}?$]"
 _PATTERN = re.compile(
     r"""(?P<space>\s+|--[^\n]*|/\*.*?\*/)
-      |(?P<number>(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)
+      |(?P<number>(?:[0-9][0-9_]*(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)
       |(?P<word>[^\W\d]\w*)
       |(?P<quoted>"(?:[^"]|"")*")
       |(?P<string>'(?:[^']|'')*')
@@ -91,6 +91,9 @@ _PATTERN = re.compile(
     + ")",
     re.VERBOSE | re.DOTALL,
 )
+
+
+_NAME = re.compile(r"\w")
 
 
 def tokenize(source: Text) -> list[Token]:
@@ -111,6 +114,14 @@ def tokenize(source: Text) -> list[Token]:
             value = match[0]
             if kind in ("quoted", "string"):
                 value = value[1:-1].replace(value[0] * 2, value[0])
+                if not value and kind == "quoted":
+                    raise source.error("SqlSyntax", "a quoted name is empty", at, "write the name")
+            if kind == "number" and _NAME.match(text, match.end()):
+                # Elsewhere `12abc` is read as 12 AS abc.
+                what = f"the number {value} runs into a name"
+                raise source.error(
+                    "SqlSyntax", what, at, "put a space, an operator or a comma between"
+                )
             tokens.append(Token(kind, value, at, match.end()))
         at = match.end()
     tokens.append(Token("end", "", len(text), len(text)))

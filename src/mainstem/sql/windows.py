@@ -13,6 +13,9 @@ from mainstem.plan import tree as t
 
 _Report = Callable[[str, str], None]
 
+# Each row is copied into so many windows; more is a mistyped unit.
+MAX_WINDOWS = 4000
+
 _SHAPES = {
     "tumble": "TUMBLE(table, ts, size [, offset])",
     "hop": "HOP(table, ts, slide, size [, offset])",
@@ -48,6 +51,9 @@ def window_table(node: t.TableCall, report: _Report) -> t.Subquery | None:
             f"the size of {node.name.upper()} is not a whole multiple of its {'slide' if node.name == 'hop' else 'step'}",
             "engines disagree there (T4): choose a multiple",
         )
+        return None
+    if n_spans == 2 and (micros[1] or 0) // (micros[0] or 1) > MAX_WINDOWS:
+        report(f"a row would be in more than {MAX_WINDOWS} windows", "choose a longer step")
         return None
     return _Spelling(node, ts, spans, [m or 0 for m in micros]).query()
 

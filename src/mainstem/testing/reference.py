@@ -11,17 +11,19 @@ The meanings of functions stand in the `reference_…` modules beside this one; 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field, replace
+from decimal import localcontext
 from typing import Any, TypeAlias
 
 from mainstem.functions.spec import catalogue
 from mainstem.plan import tree as t
+from mainstem.record import record
 from mainstem.testing.reference_conditional import MEANINGS as _CONDITIONAL
 from mainstem.testing.reference_list import MEANINGS as _LIST
 from mainstem.testing.reference_number import MEANINGS as _NUMBER
 from mainstem.testing.reference_text import MEANINGS as _TEXT
 from mainstem.testing.reference_time import MEANINGS as _TIME
-from mainstem.testing.reference_values import Meaning, RowFails, cast_value, equal, fitted
+from mainstem.testing.reference_values import WIDE, Meaning, RowFails, cast_value, equal, fitted
 
 __all__ = ["MEANINGS", "Row", "RowFails", "evaluate", "knows"]
 
@@ -31,7 +33,7 @@ MEANINGS: dict[str, Meaning] = {**_CONDITIONAL, **_LIST, **_NUMBER, **_TEXT, **_
 _LAZY = frozenset(["and", "or", "coalesce", "if", "nvl2", "list_value"])
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Row:
     """What an expression sees: the columns of a row by (relation, name), lambda parameters, the outer row.
 
@@ -44,6 +46,8 @@ class Row:
     outer: Row | None = None
     computed: Mapping[t.Call, Any] = field(default_factory=dict)
     subquery: Callable[[t.Query, Row], list[tuple[Any, ...]]] | None = None
+    # Let an operand beside a NULL of a strict call go unjudged, as an engine that folds constants does.
+    is_lenient: bool = False
 
     def column(self, node: t.Column) -> Any:
         """Give the value of a column, `depth` rows further out."""
@@ -148,8 +152,9 @@ def _answer(query: t.Query, row: Row) -> list[tuple[Any, ...]]:
 
 def _lambda(node: t.Lambda, row: Row) -> Callable[..., Any]:
     def call(*values: Any) -> Any:
-        own = dict(zip(node.params, values, strict=True))
-        inner = Row(row.columns, {**row.locals, **own}, row.outer, row.computed, row.subquery)
+        # A lambda of one parameter does not take the place that comes second.
+        own = dict(zip(node.params, values, strict=False))
+        inner = replace(row, locals={**row.locals, **own})
         return evaluate(node.body, inner)
 
     return call
@@ -164,10 +169,32 @@ def _call(node: t.Call, row: Row) -> Any:
     meaning = MEANINGS.get(name)
     if meaning is None:
         raise NotImplementedError(f"the reference has no meaning for {name}")
-    args = [evaluate(a, row) for a in node.args]
-    if meaning.is_strict and any(a is None for a in args):
+    args = _arguments(node, row)
+    if args is None or (meaning.is_strict and any(a is None for a in args)):
         return None
-    return fitted(meaning.compute(*args), t.type_of(node))
+    # Python rounds to 28 digits by itself, the sign of a DECIMAL(38, s) included.
+    with localcontext(WIDE):
+        return fitted(meaning.compute(*args), t.type_of(node))
+
+
+def _arguments(node: t.Call, row: Row) -> list[Any] | None:
+    """Give the values of the arguments; None where one failed beside a NULL and that may go unjudged."""
+    values: list[Any] = []
+    failure: RowFails | None = None
+    for arg in node.args:
+        try:
+            value = evaluate(arg, row)
+            # DECIMALs are brought to the scale of the result first, whatever the other operand is.
+            if node.name in ("+", "-", "%") and t.type_of(node).kind == "decimal":
+                value = fitted(value, t.type_of(node))
+            values.append(value)
+        except RowFails as error:
+            failure = failure or error
+    if failure is None:
+        return values
+    if row.is_lenient and None in values:
+        return None
+    raise failure
 
 
 def _lazy(node: t.Call, row: Row) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from mainstem.testing.reference_values import Meaning, RowFails, loose, strict
+from mainstem.testing.reference_values import Meaning, RowFails, TooLarge, loose, strict
 
 # A text longer than this is a failing row for the engines (4 GB) and out of question for a test.
 _LONGEST = 1_000_000
@@ -47,7 +47,7 @@ def _pad(text: str, length: int, pad: str, *, is_left: bool) -> str:
     if not pad:
         raise RowFails("nothing to pad with")
     if length > _LONGEST:
-        raise RowFails("too long for a test")
+        raise TooLarge("too long for a test")
     missing = length - len(text)
     filler = (pad * (missing // len(pad) + 1))[:missing]
     return filler + text if is_left else text + filler
@@ -77,7 +77,7 @@ def _split_part(text: str, separator: str, place: int) -> str | None:
 
 def _repeat(text: str, times: int) -> str:
     if len(text) * times > _LONGEST:
-        raise RowFails("the result is too long")
+        raise TooLarge("the result is too long")
     return text * max(times, 0)
 
 

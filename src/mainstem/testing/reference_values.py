@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Context, Decimal
 from functools import cmp_to_key
@@ -13,6 +12,7 @@ from typing import Any
 from mainstem.formats.coercion import NUMBER_TEXT, RANGES, coerce_text
 from mainstem.formats.records import Misfit
 from mainstem.plan.types import Type
+from mainstem.record import record
 
 # Wide enough that no product of two DECIMAL(38, s) is ever rounded.
 WIDE = Context(prec=120)
@@ -22,7 +22,11 @@ class RowFails(Exception):  # noqa: N818 - the contract's word (V10)
     """The row fails: an overflow, a cast without a result, an argument outside of a function's domain."""
 
 
-@dataclass(frozen=True, slots=True)
+class TooLarge(RowFails):
+    """The value may exist, but is too large for a test (a text of megabytes); nothing is compared."""
+
+
+@record
 class Meaning:
     """How a catalogue row is computed; a strict one gives NULL beside any NULL without being asked."""
 
@@ -62,7 +66,8 @@ def _fitted_decimal(value: Decimal, type_: Type) -> Decimal:
         raise AssertionError(f"{value} has more digits after the point than {type_}")
     if abs(scaled) >= Decimal(10) ** (type_.precision - type_.scale):
         raise RowFails(f"{value} does not fit {type_}")
-    return scaled
+    # A decimal has no negative zero.
+    return scaled.copy_abs() if not scaled else scaled
 
 
 def equal(a: Any, b: Any) -> bool | None:

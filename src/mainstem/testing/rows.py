@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from mainstem.definition.pipeline import Pipeline
-from mainstem.engines.embedded.fetch import fetch
 from mainstem.errors import MainstemError
 from mainstem.functions.spec import Example, Fails, Function, Sql
 from mainstem.plan import tree as t
@@ -203,8 +201,8 @@ def run_forms(jobs: Sequence[tuple[str, Form]], engine: str = "embedded") -> dic
         pipeline.table(f"out_{key}", form.query.replace(INPUT, f"in_{key}"))
     with tempfile.TemporaryDirectory() as folder:
         run_pipeline(pipeline, base_dir=folder, engine=engine)
-        with closing(connect(Path(folder) / ".mainstem" / "rows")) as tables:
-            return {key: _value(form, fetch(tables, f'SELECT * FROM "out_{key}"')[2]) for key, form in jobs}
+        with connect(Path(folder) / ".mainstem" / "rows") as tables:
+            return {key: _value(form, tables.query(f'SELECT * FROM "out_{key}"').rows) for key, form in jobs}
 
 
 def _value(form: Form, rows: Sequence[tuple[Any, ...]]) -> Any:

@@ -162,6 +162,15 @@ def test_query_refuses_what_it_cannot_answer(finished, capsys):
     assert call(capsys, "query", "SELECT count(*) AS n FROM best", "-o", "csv").out == "n\n4\n"
 
 
+def test_long_question_draws_no_bar_into_its_answer(finished, capsys):
+    """After two seconds DuckDB would, on standard output."""
+    said = call(
+        capsys, "query", "SELECT current_setting('enable_progress_bar') AS bar", "-o", "json"
+    )
+
+    assert json.loads(said.out) == [{"bar": False}]
+
+
 def test_query_before_the_first_run_says_what_to_do(project, capsys):
     """There are no tables yet."""
     said = call(capsys, "query", "SELECT 1")
@@ -271,11 +280,14 @@ def test_status_and_runs_tell_the_last_run(project, capsys):
     ] == ["failed"]
 
 
-def test_demo_shows_an_answer_from_generated_data(tmp_path):
-    """In a process of its own: DuckDB complains at its end of what was left open."""
-    said = start("demo", cwd=tmp_path)
+def test_demo_shows_an_answer_from_generated_data(project):
+    """In a process of its own: DuckDB complains at its end of what was left open.
+
+    The settings of a project around it name other tables, and are none of its business.
+    """
+    said = start("demo", cwd=project)
 
     assert (said.code, said.err) == (0, "")
     assert "When does a city ride?" in said.out
     assert "plots: mainstem-demo/report.html\n" in said.out
-    assert (tmp_path / "mainstem-demo/report.html").exists()
+    assert (project / "mainstem-demo/report.html").exists()

@@ -1,8 +1,11 @@
 """`mainstem run`: events as lines, a screen that moves, Ctrl-C, and what is refused."""
 
 import json
+import os
 import signal
 import subprocess
+import time
+from pathlib import Path
 
 import pytest
 
@@ -163,3 +166,28 @@ def test_signal_stops_a_run_that_nobody_watches(endless, capsys, number, code):
     assert json.loads(call(capsys, "status", "endless.sql", "-o", "json").out)["last"][
         "status"
     ] == ("stopped")
+
+
+def cpu_s(pid: int) -> float:
+    """How long a process has been working, all of its threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_long_question_ends_at_once_with_ctrl_c(project, capsys):
+    """DuckDB has an error of its own for that; it is no fault of ours."""
+    assert call(capsys, "run", "-q", "-o", "text").err == ""
+    sql = "SELECT sum(a.i * b.i) FROM range(9000000) a(i), range(9000000) b(i)"
+    process = subprocess.Popen(
+        [*PROGRAM, "query", sql], cwd=project, env=environment({}), text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    with process:
+        # Starting takes a fraction of this: by then it is the question that works.
+        while cpu_s(process.pid) < 2 and process.poll() is None:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=WAIT_S)
+
+    assert (process.returncode, out) == (130, "")
+    assert err.startswith("Stopped: ")

@@ -21,11 +21,8 @@ def test_run_uses_the_environment(tmp_path):
 
     assert p.run(env="prod").rows("t") == 2
     assert (tmp_path / "st" / "p").is_dir()
-    connection = p.connect(env="prod")
-    try:
-        assert sorted(connection.execute("SELECT id FROM t").fetchall()) == [(2,), (3,)]
-    finally:
-        connection.close()
+    with p.connect(env="prod") as tables:
+        assert sorted(tables.query("SELECT id FROM t").rows) == [(2,), (3,)]
 
     assert p.run(env="prod", params={"least": "3"}, state_dir=tmp_path / "own").rows("t") == 1
     assert (tmp_path / "own").is_dir()

@@ -184,10 +184,10 @@ def slowly(source: Source) -> tuple[list[tuple[Any, ...]], list[BadRow], int]:
 
 
 def comparable(rows: list[tuple[Any, ...]], source: Source) -> list[tuple[Any, ...]]:
-    """Give rows such that equal means the same value: decimals as text, NaN equal to itself, -0 to 0."""
+    """Give rows such that equal means the same value: decimals as text, NaN equal to itself."""
     return [
         tuple(
-            repr(float(v) + 0.0) if f.type.kind == "double" and v is not None else encoded(v, f.type)
+            repr(float(v)) if f.type.kind == "double" and v is not None else encoded(v, f.type)
             for v, f in zip(row, source.schema.fields, strict=True)
         )
         for row in rows

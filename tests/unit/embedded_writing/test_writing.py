@@ -45,9 +45,7 @@ def write_one(base, schema, sql, sink, **options) -> list:
     return write(base, [(table("t", schema, sink, **options), sql)])
 
 
-ALL = (
-    "id bigint, name string, price decimal(5,2), ratio double, ok boolean, day date, at timestamp"
-)
+ALL = "id bigint, name string, price decimal(5,2), ratio double, ok boolean, day date, at timestamp"
 ROWS = """
     SELECT * FROM (VALUES
       (1::BIGINT, 'plain', 2.50::DECIMAL(5,2), 0.5::DOUBLE, true, DATE '2024-02-29',
@@ -67,18 +65,21 @@ id,name,price,ratio,ok,day,at
 
 
 def test_csv_keeps_empty_text_apart_from_null(tmp_path):
+    """Csv keeps empty text apart from null."""
     write_one(tmp_path, ALL, ROWS, files("out/t.csv"))
 
     assert (tmp_path / "out/t.csv").read_text() == CSV
 
 
 def test_compressed_csv_holds_the_same(tmp_path):
+    """Compressed csv holds the same."""
     write_one(tmp_path, ALL, ROWS, files("t.csv.gz"))
 
     assert gzip.decompress((tmp_path / "t.csv.gz").read_bytes()).decode() == CSV
 
 
 def test_csv_with_a_word_for_null_quotes_texts(tmp_path):
+    """Csv with a word for null quotes texts."""
     sink = Binding.of("files", path="t.tsv", null="NA")
     sql = "SELECT * FROM (VALUES (1::BIGINT, 'NA'), (2, ''), (3, NULL)) AS v(i, s) ORDER BY i"
 
@@ -88,6 +89,7 @@ def test_csv_with_a_word_for_null_quotes_texts(tmp_path):
 
 
 def test_json_lines(tmp_path):
+    """Json lines."""
     write_one(tmp_path, ALL, ROWS, files("t.jsonl"))
 
     first, second, third, _ = (tmp_path / "t.jsonl").read_text().splitlines()
@@ -109,6 +111,7 @@ def test_json_lines(tmp_path):
     ],
 )
 def test_json_refuses_what_is_no_number(tmp_path, schema, value):
+    """Json refuses what is no number."""
     with pytest.raises(DataError, match=r"column 'x' of table 't': .* is no JSON number"):
         write_one(tmp_path, schema, f"SELECT {value} AS x", files("t.json"))
 
@@ -116,6 +119,7 @@ def test_json_refuses_what_is_no_number(tmp_path, schema, value):
 
 
 def test_json_takes_nested_numbers_and_nulls(tmp_path):
+    """Json takes nested numbers and nulls."""
     sql = "SELECT * FROM (VALUES ([1.5::DOUBLE, NULL]), (NULL), ([])) AS v(x)"
 
     write_one(tmp_path, "x double[]", sql, files("t.json"))
@@ -126,6 +130,7 @@ def test_json_takes_nested_numbers_and_nulls(tmp_path):
 
 
 def test_text_is_written_as_it_is(tmp_path):
+    """Text is written as it is."""
     sql = "SELECT * FROM (VALUES (1, 'a,\"b'), (2, ''), (3, ' \\t ')) AS v(i, line) ORDER BY i"
 
     write_one(tmp_path, "line string", f"SELECT line FROM ({sql})", files("t.txt"))
@@ -135,6 +140,7 @@ def test_text_is_written_as_it_is(tmp_path):
 
 @pytest.mark.parametrize("value", ["NULL::VARCHAR", "'a' || chr(10) || 'b'"])
 def test_text_refuses_what_a_line_cannot_say(tmp_path, value):
+    """Text refuses what a line cannot say."""
     with pytest.raises(DataError, match="column 'line' of table 't'"):
         write_one(tmp_path, "line string", f"SELECT {value} AS line", files("t.txt"))
 
@@ -147,6 +153,7 @@ def test_text_refuses_what_a_line_cannot_say(tmp_path, value):
     ],
 )  # fmt: skip
 def test_narrow_integers_are_range_checked(tmp_path, type_, value, fits):
+    """Narrow integers are range checked."""
     sql = f"SELECT {value}::BIGINT AS x UNION ALL SELECT NULL"
 
     if fits:
@@ -158,19 +165,27 @@ def test_narrow_integers_are_range_checked(tmp_path, type_, value, fits):
         assert rows[0] == (value, type_.upper())
         assert rows[1][0] is None
     else:
-        with pytest.raises(DataError, match=f"column 'x' of table 't': {value} does not fit {type_}"):
+        with pytest.raises(
+            DataError, match=f"column 'x' of table 't': {value} does not fit {type_}"
+        ):
             write_one(tmp_path, "x bigint", sql, files("t.parquet"), sink_schema=f"x {type_}")
         assert not (tmp_path / "t.parquet").exists()
 
 
 def test_not_null_at_the_sink_is_checked(tmp_path):
+    """Not null at the sink is checked."""
     with pytest.raises(DataError, match="column 'x' of table 't': NULL, declared not null"):
         write_one(
-            tmp_path, "x bigint", "SELECT NULL::BIGINT AS x", state(), sink_schema="x bigint not null"
+            tmp_path,
+            "x bigint",
+            "SELECT NULL::BIGINT AS x",
+            state(),
+            sink_schema="x bigint not null",
         )
 
 
 def test_manifest_tells_the_truth(tmp_path):
+    """Manifest tells the truth."""
     sql = "SELECT range AS id, CASE WHEN range < 3 THEN 'a/b' END AS k FROM range(5)"
     sink = files("out", format="parquet", partition_by="k")
 
@@ -193,6 +208,7 @@ def test_manifest_tells_the_truth(tmp_path):
 
 
 def test_empty_results_leave_readable_outputs(tmp_path):
+    """Empty results leave readable outputs."""
     none = "SELECT 1::BIGINT AS id, 'a' AS k WHERE false"
 
     write(tmp_path, [
@@ -209,9 +225,15 @@ def test_empty_results_leave_readable_outputs(tmp_path):
 
 
 def test_overwrite_partitions_keeps_the_others(tmp_path):
+    """Overwrite partitions keeps the others."""
     sink = files("out", format="json", partition_by=["k", "j"], mode="overwrite_partitions")
     schema = "v bigint, k string, j bigint"
-    write_one(tmp_path, schema, "FROM (VALUES (1::BIGINT,'a',1::BIGINT),(1,'a',2),(1,'b',1)) x(v,k,j)", sink)
+    write_one(
+        tmp_path,
+        schema,
+        "FROM (VALUES (1::BIGINT,'a',1::BIGINT),(1,'a',2),(1,'b',1)) x(v,k,j)",
+        sink,
+    )
 
     write_one(tmp_path, schema, "FROM (VALUES (2::BIGINT,'a',2::BIGINT),(2,'c',1)) x(v,k,j)", sink)
 
@@ -225,6 +247,7 @@ def test_overwrite_partitions_keeps_the_others(tmp_path):
 
 
 def test_overwrite_partitions_refuses_other_columns(tmp_path):
+    """Overwrite partitions refuses other columns."""
     sink = files("out", format="json", partition_by="k", mode="overwrite_partitions")
     write_one(tmp_path, "v bigint, k string", "SELECT 1::BIGINT AS v, 'a' AS k", sink)
 
@@ -233,6 +256,7 @@ def test_overwrite_partitions_refuses_other_columns(tmp_path):
 
 
 def test_names_are_quoted_everywhere(tmp_path):
+    """Names are quoted everywhere."""
     odd, schema = 'a"b', '"select" bigint, "x""y" string'
     sql = 'SELECT 1::BIGINT AS "select", \'v\' AS "x""y"'
 
@@ -253,6 +277,7 @@ def test_names_are_quoted_everywhere(tmp_path):
 
 
 def test_table_read_later_is_computed_once(tmp_path):
+    """Table read later is computed once."""
     steps = [
         (table("kept", "x double", files("kept.json")), "SELECT random() AS x"),
         (table("copy", "x double", files("copy.json"), inputs=("kept",)), 'SELECT * FROM "kept"'),
@@ -277,6 +302,7 @@ def test_table_read_later_is_computed_once(tmp_path):
     ],
 )
 def test_two_tables_on_one_path_are_refused(tmp_path, one, other):
+    """Two tables on one path are refused."""
     steps = [(table("x", "i bigint", one), "SELECT 1"), (table("y", "i bigint", other), "SELECT 1")]
 
     with pytest.raises(CheckFailed, match="is also written by table 'x'") as refused:
@@ -301,6 +327,7 @@ def test_two_tables_on_one_path_are_refused(tmp_path, one, other):
     ],
 )
 def test_sink_inside_its_own_source_is_refused(tmp_path, reads, sink, is_inside):
+    """Sink inside its own source is refused."""
     source = Source("s", files(reads, format="csv"), parse_schema("i bigint"))
     steps = [(table("t", "i bigint, j bigint", sink), "SELECT 1 AS i, 2 AS j")]
 
@@ -323,6 +350,7 @@ def test_sink_inside_its_own_source_is_refused(tmp_path, reads, sink, is_inside)
     ],
 )
 def test_what_a_sink_cannot_hold_is_refused_before_the_run(tmp_path, schema, sink, code):
+    """What a sink cannot hold is refused before the run."""
     with pytest.raises(CheckFailed) as refused:
         write_one(tmp_path, schema, "SELECT 1 AS x", sink)
 
@@ -331,11 +359,13 @@ def test_what_a_sink_cannot_hold_is_refused_before_the_run(tmp_path, schema, sin
 
 
 def test_format_that_cannot_be_told_is_refused(tmp_path):
+    """Format that cannot be told is refused."""
     with pytest.raises(DefinitionError, match="cannot be told from its name"):
         write_one(tmp_path, "x bigint", "SELECT 1 AS x", files("t.out"))
 
 
 def test_file_and_folder_are_not_mistaken(tmp_path):
+    """File and folder are not mistaken."""
     (tmp_path / "d.csv").mkdir()
     (tmp_path / "f").write_text("mine")
 
@@ -348,6 +378,7 @@ def test_file_and_folder_are_not_mistaken(tmp_path):
 
 
 def test_force_replaces_foreign_files(tmp_path):
+    """Force replaces foreign files."""
     (tmp_path / "d").mkdir()
     (tmp_path / "d/mine.txt").write_text("mine")
 
@@ -357,6 +388,7 @@ def test_force_replaces_foreign_files(tmp_path):
 
 
 def test_duckdb_sink_keeps_the_keys_of_the_table(tmp_path):
+    """Duckdb sink keeps the keys of the table."""
     path = tmp_path / "e.duckdb"
     with closing(duckdb.connect(str(path))) as connection:
         connection.execute("CREATE TABLE t (v VARCHAR, i BIGINT PRIMARY KEY)")

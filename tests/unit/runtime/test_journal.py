@@ -20,6 +20,7 @@ def journal_of(folder, *entries):
 
 @pytest.mark.parametrize("entry", [{"kind": "a"}, {"kind": 'x","crc":"00000000"}', "n": "é\n\x00"}])
 def test_line_is_read_back(entry):
+    """Line is read back."""
     line = to_line(entry)
 
     assert line.count(b"\n") == 1
@@ -27,6 +28,7 @@ def test_line_is_read_back(entry):
 
 
 def test_each_flipped_byte_is_found():
+    """Each flipped byte is found."""
     line = to_line(START)[:-1]
 
     for at in range(len(line)):
@@ -35,6 +37,7 @@ def test_each_flipped_byte_is_found():
 
 
 def test_journal_cut_anywhere_keeps_what_was_whole(tmp_path):
+    """Journal cut anywhere keeps what was whole."""
     data = journal_of(tmp_path, START, START | {"run_id": "r2"})
     first = data.index(b"\n") + 1
 
@@ -48,6 +51,7 @@ def test_journal_cut_anywhere_keeps_what_was_whole(tmp_path):
 
 
 def test_torn_tail_is_taken_away_by_the_writer(tmp_path):
+    """Torn tail is taken away by the writer."""
     data = journal_of(tmp_path, START)
     (tmp_path / "journal.jsonl").write_bytes(data + b'{"kind":"run_en\r\x00')
 
@@ -55,6 +59,7 @@ def test_torn_tail_is_taken_away_by_the_writer(tmp_path):
 
 
 def test_damage_before_a_good_line_is_refused(tmp_path):
+    """Damage before a good line is refused."""
     data = journal_of(tmp_path, START, START)
     (tmp_path / "journal.jsonl").write_bytes(b"?" + data[1:])
 
@@ -65,10 +70,13 @@ def test_damage_before_a_good_line_is_refused(tmp_path):
 
 
 def test_absent_journal_is_empty(tmp_path):
+    """Absent journal is empty."""
     assert read(tmp_path).entries == ()
 
 
 def test_append_to_a_full_disk_is_an_error(tmp_path, monkeypatch):
+    """Append to a full disk is an error."""
+
     def full(*_):
         raise OSError(28, "No space left on device")
 
@@ -92,6 +100,7 @@ def test_append_to_a_full_disk_is_an_error(tmp_path, monkeypatch):
     ],
 )  # fmt: skip
 def test_entries_fold_into_runs(later, status, is_committed):
+    """Entries fold into runs."""
     (record,) = records([START, *(entry | {"run_id": "r1"} for entry in later)])
 
     assert (record.status, record.is_committed) == (status, is_committed)

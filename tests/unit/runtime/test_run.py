@@ -42,6 +42,7 @@ def run_all(base, plan, **options):
 
 
 def test_ledger_balances_and_is_journaled(base):
+    """Ledger balances and is journaled."""
     events = run_all(base, pipeline().plan())
 
     ledger = events[-1].facts["ledger"]
@@ -59,6 +60,7 @@ def test_ledger_balances_and_is_journaled(base):
 
 
 def test_events_tell_the_story_in_order(base):
+    """Events tell the story in order."""
     kinds = [e.kind for e in run_all(base, pipeline().plan()) if e.kind != "progress"]
 
     step = ["step_started", "step_finished", "sink_staged"]
@@ -69,6 +71,7 @@ def test_events_tell_the_story_in_order(base):
 
 
 def test_bad_row_stops_the_run_and_is_journaled(base):
+    """Bad row stops the run and is journaled."""
     run_all(base, pipeline().plan())
     (base / "orders.csv").write_text("id,name\n1,a\nx,b\n")
 
@@ -81,6 +84,7 @@ def test_bad_row_stops_the_run_and_is_journaled(base):
 
 
 def test_query_reads_and_writes_nothing(base):
+    """Query reads and writes nothing."""
     run_all(base, pipeline().plan())
     folder = state_dir(base, "shop")
 
@@ -95,11 +99,13 @@ def test_query_reads_and_writes_nothing(base):
 
 
 def test_query_before_the_first_run_says_so(base):
+    """Query before the first run says so."""
     with pytest.raises(StateError, match="there are no tables yet"):
         query(state_dir(base, "shop"), "SELECT 1")
 
 
 def test_compare_names_what_changed(base):
+    """Compare names what changed."""
     folder = state_dir(base, "shop")
     assert {c.change for c in compare(pipeline().plan(), folder).changes} == {"added"}
     run_all(base, pipeline().plan())
@@ -120,12 +126,14 @@ def test_compare_names_what_changed(base):
 
 
 def test_status_of_nothing(base):
+    """Status of nothing."""
     told = status(state_dir(base, "shop"))
 
     assert (told.holder, told.last, told.committed, told.n_runs) == (None, None, None, 0)
 
 
 def test_bounded_run_is_refused_on_open_stream_state(base):
+    """Bounded run is refused on open stream state."""
     run_all(base, pipeline().plan())
     folder = state_dir(base, "shop")
     last = read(folder).entries[-1]
@@ -137,6 +145,7 @@ def test_bounded_run_is_refused_on_open_stream_state(base):
 
 
 def test_streams_and_append_are_refused_by_name(base):
+    """Streams and append are refused by name."""
     plan = pipeline().plan()
     unbounded = replace(plan, sources=(replace(plan.sources[0], bounded=False),))
     sink = replace(plan.steps[-1].sink, options=(("mode", "append"), ("path", "out.csv")))
@@ -150,11 +159,13 @@ def test_streams_and_append_are_refused_by_name(base):
 
 
 def test_unknown_engine_is_refused(base):
+    """Unknown engine is refused."""
     with pytest.raises(SettingsError, match="no engine 'sparkle'"):
         run_all(base, pipeline().plan(), engine="sparkle")
 
 
 def test_run_ids_sort_by_time_and_differ():
+    """Run ids sort by time and differ."""
     early, late = datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 1, 0, 0, 0, 1000, UTC)
 
     assert new_run_id(early) < new_run_id(late)
@@ -162,7 +173,10 @@ def test_run_ids_sort_by_time_and_differ():
 
 
 def test_token_depends_on_its_fields_only():
-    fields = {"pipeline": "p", "table": "t", "epoch": 1, "positions": {"s": "1"}, "plan_fingerprint": "f"}
+    """Token depends on its fields only."""
+    fields = {
+        "pipeline": "p", "table": "t", "epoch": 1, "positions": {"s": "1"}, "plan_fingerprint": "f",
+    }  # fmt: skip
     changes = {"pipeline": "q", "table": "u", "epoch": 2, "positions": {}, "plan_fingerprint": "g"}
 
     assert token(**fields) == token(**fields)

@@ -33,6 +33,7 @@ def held_elsewhere(folder):
 
 @pytest.mark.parametrize("name", ["a/b", "..", ".", "../x", "a b", "%2e", "ü"])
 def test_any_name_is_one_folder_below(name):
+    """Any name is one folder below."""
     folder = state_dir(Path("base"), name)
 
     assert folder.parent == Path("base/.mainstem")
@@ -40,6 +41,7 @@ def test_any_name_is_one_folder_below(name):
 
 
 def test_state_is_kept_out_of_the_repository(tmp_path):
+    """State is kept out of the repository."""
     prepare(state_dir(tmp_path, "p"))
 
     assert (tmp_path / ".mainstem/.gitignore").read_text() == "*\n"
@@ -47,6 +49,7 @@ def test_state_is_kept_out_of_the_repository(tmp_path):
 
 
 def test_state_of_another_version_is_refused(tmp_path):
+    """State of another version is refused."""
     prepare(tmp_path / "p")
     (tmp_path / "p/format").write_text("2\n")
 
@@ -55,6 +58,7 @@ def test_state_of_another_version_is_refused(tmp_path):
 
 
 def test_state_that_cannot_be_made_is_told(tmp_path):
+    """State that cannot be made is told."""
     (tmp_path / "file").write_text("")
 
     with pytest.raises(OutsideError, match="cannot be made"):
@@ -62,6 +66,7 @@ def test_state_that_cannot_be_made_is_told(tmp_path):
 
 
 def test_lock_names_its_holder_and_is_free_after_a_kill(tmp_path):
+    """Lock names its holder and is free after a kill."""
     child = held_elsewhere(tmp_path)
 
     with pytest.raises(StateError, match=f"pid {child.pid} on "), locked(tmp_path, "ours"):
@@ -78,4 +83,5 @@ def test_lock_names_its_holder_and_is_free_after_a_kill(tmp_path):
 
 
 def test_unknown_folder_has_no_holder(tmp_path):
+    """Unknown folder has no holder."""
     assert holder(tmp_path / "absent") is None

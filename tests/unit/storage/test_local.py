@@ -36,6 +36,7 @@ def manifest(*files, run_id="r1", rows=None):
 
 
 def test_exchange_swaps_two_folders_in_one_step(tmp_path):
+    """Exchange swaps two folders in one step."""
     one, other = folder(tmp_path / "one", "1"), folder(tmp_path / "other", "2")
 
     assert exchange(one, other)
@@ -44,6 +45,7 @@ def test_exchange_swaps_two_folders_in_one_step(tmp_path):
 
 
 def test_exchange_of_what_is_not_there_is_an_error(tmp_path):
+    """Exchange of what is not there is an error."""
     with pytest.raises(FileNotFoundError):
         exchange(folder(tmp_path / "one", "1"), tmp_path / "absent")
 
@@ -51,6 +53,7 @@ def test_exchange_of_what_is_not_there_is_an_error(tmp_path):
 @pytest.mark.parametrize("switch", ["0", "1"])
 @pytest.mark.parametrize("is_there", [True, False])
 def test_put_folder_replaces_and_removes_the_old_one(tmp_path, monkeypatch, switch, is_there):
+    """Put folder replaces and removes the old one."""
     monkeypatch.setenv("MAINSTEM_TESTING", "1")
     monkeypatch.setenv("MAINSTEM_NO_EXCHANGE", switch)
     staged, target = folder(tmp_path / "staged", "new"), tmp_path / "deep" / "target"
@@ -66,6 +69,7 @@ def test_put_folder_replaces_and_removes_the_old_one(tmp_path, monkeypatch, swit
 
 
 def test_lost_staging_is_told_and_not_taken_for_done(tmp_path):
+    """Lost staging is told and not taken for done."""
     target = Target("file", "t", str(tmp_path / "out"), str(tmp_path / "gone"), sha256="00")
     (tmp_path / "out").write_text("old")
 
@@ -74,6 +78,7 @@ def test_lost_staging_is_told_and_not_taken_for_done(tmp_path):
 
 
 def test_write_durably_leaves_nothing_beside(tmp_path):
+    """Write durably leaves nothing beside."""
     write_durably(tmp_path / "a", b"one")
     write_durably(tmp_path / "a", b"two")
 
@@ -81,6 +86,7 @@ def test_write_durably_leaves_nothing_beside(tmp_path):
 
 
 def test_record_is_read_back_and_cleared(tmp_path):
+    """Record is read back and cleared."""
     target = Target("partitions", "t", "/a", "/b", parts=("k=1", "k=2"), rows=3, token="x")
     record = CommitRecord("r1", "p", "committing", has_state=True, targets=(target,))
 
@@ -94,6 +100,7 @@ def test_record_is_read_back_and_cleared(tmp_path):
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 2}', '{"format": 1}'])
 def test_damaged_record_is_refused(tmp_path, text):
+    """Damaged record is refused."""
     (tmp_path / "commit.json").write_text(text)
 
     with pytest.raises(StateError, match=r"commit\.json cannot be read"):
@@ -102,6 +109,7 @@ def test_damaged_record_is_refused(tmp_path, text):
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 2}'])
 def test_damaged_manifest_is_refused(tmp_path, text):
+    """Damaged manifest is refused."""
     manifest_path(tmp_path).parent.mkdir()
     manifest_path(tmp_path).write_text(text)
 
@@ -110,6 +118,7 @@ def test_damaged_manifest_is_refused(tmp_path, text):
 
 
 def test_manifest_is_not_matched_by_the_globs_of_readers(tmp_path):
+    """Manifest is not matched by the globs of readers."""
     write_manifest(tmp_path, manifest(rows=0))
 
     for ending in ("json", "jsonl", "csv", "tsv", "parquet", "txt"):
@@ -117,6 +126,7 @@ def test_manifest_is_not_matched_by_the_globs_of_readers(tmp_path):
 
 
 def test_merged_manifest_drops_the_replaced_partitions(tmp_path):
+    """Merged manifest drops the replaced partitions."""
     old = manifest(
         WrittenFile("k=1/a", 5, 50, "x"), WrittenFile("k=10/a", 7, 70, "y"), run_id="r0", rows=12
     )
@@ -126,16 +136,18 @@ def test_merged_manifest_drops_the_replaced_partitions(tmp_path):
 
     # k=10 begins like k=1 and is another partition.
     assert [(f.name, f.rows) for f in merged.files] == [("k=1/b", 2), ("k=10/a", 7)]
-    assert (merged.rows, merged.bytes, merged.run_id) == (9, 90, "r1")
+    assert (merged.rows, merged.size_bytes, merged.run_id) == (9, 90, "r1")
 
 
 def test_rows_that_are_not_known_make_the_sum_unknown():
+    """Rows that are not known make the sum unknown."""
     old = manifest(WrittenFile("k=2/a", None, 50, "x"), run_id="r0", rows=5)
 
     assert manifest(rows=2).merged(old, ("k=1",)).rows is None
 
 
 def test_strangers_are_named(tmp_path):
+    """Strangers are named."""
     known = manifest(WrittenFile("k=1/a", 1, 1, "x"), rows=1)
     write_manifest(tmp_path, known)
     (tmp_path / "k=1").mkdir()

@@ -1,7 +1,7 @@
 """CAST and TRY_CAST as the contract means them, in DuckDB's SQL (V3).
 
-DuckDB reads '1.9' as the whole number 2, ' 7 ', 1_000 and 0x1F as numbers, 'yes' as true, 2024/1/5 as a
-date, and rounds 2.7 to 3 (measured with 2.0.0). So texts are guarded by the shapes of the coercion
+DuckDB reads '1.9' as the whole number 2, ' 7 ', 1_000 and 0x1F as numbers, 'yes' as true, 2024/1/5
+as a date, and rounds 2.7 to 3 (measured with 2.0.0). So texts are guarded by the shapes of the coercion
 table, and fractions are cut before they become whole numbers.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from mainstem.engines.embedded.checks import TIMESTAMP_REGEX
 from mainstem.engines.embedded.types import duckdb_type
-from mainstem.plan.types import Type, in_expressions
+from mainstem.plan.types import MAX_PRECISION, Type, in_expressions
 
 WHOLE = ("bigint", "integer", "smallint")
 # What DuckDB would accept inside a number and the contract does not; '?' makes the cast fail.
@@ -47,6 +47,9 @@ def cast_sql(value: str, own: Type, to: Type, *, is_try: bool, is_exact: bool) -
         return _from_text(value, to, is_try=is_try)
     if to.kind == "string":
         return _to_text(value, own, is_try=is_try)
+    if own.kind == "boolean" and to.kind == "decimal":
+        # Straight to DECIMAL(3,3) TRUE would become 0.001.
+        value = f"CAST({value} AS BIGINT)"
     return f"{word}({value} AS {target})"
 
 
@@ -71,20 +74,37 @@ def _from_text(value: str, to: Type, *, is_try: bool) -> str:
         return f"{word}({_marked(value, _NOT_NUMBER)} AS {duckdb_type(to)})"
     if to.kind == "boolean":
         # Any other word than these two fails in the inner cast: DuckDB alone takes 'yes' and '1'.
-        word_ = f"CASE lower({value}) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' ELSE '?' || {value} END"
+        word_ = (
+            f"CASE lower({value}) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' "
+            f"ELSE '?' || {value} END"
+        )
         return f"{word}({word_} AS BOOLEAN)"
     if to.kind == "bytes":
         return f"encode({value})"
-    shaped = f"CASE WHEN regexp_full_match({value}, '{_SHAPES[to.kind]}') THEN {value} ELSE '?' || {value} END"
+    shaped = (
+        f"CASE WHEN regexp_full_match({value}, '{_SHAPES[to.kind]}') THEN {value} "
+        f"ELSE '?' || {value} END"
+    )
     return f"{word}({shaped} AS {duckdb_type(to)})"
 
 
 def _to_text(value: str, own: Type, *, is_try: bool) -> str:
     if own.kind == "bytes":
-        return f"TRY(decode({value}))" if is_try else f"decode({value})"
+        # TRY stands around the decoding alone: around the value it would also swallow what fails in it.
+        tried = f"list_extract(list_transform([{value}], lambda _b: TRY(decode(_b))), 1)"
+        return tried if is_try else f"decode({value})"
     if own.kind == "timestamp":
         return timestamp_text(value)
+    if own.kind == "decimal" and own.precision == own.scale:
+        return _zero_text(value, own)
     return f"CAST({value} AS VARCHAR)"
+
+
+def _zero_text(value: str, own: Type) -> str:
+    """Give a decimal without digits before its point as 0.5: DuckDB writes .5 there."""
+    if own.precision < MAX_PRECISION:
+        return f"CAST(CAST({value} AS DECIMAL({own.precision + 1},{own.scale})) AS VARCHAR)"
+    return f"regexp_replace(CAST({value} AS VARCHAR), '^(-?)[.]', '\\10.')"
 
 
 def timestamp_text(value: str) -> str:

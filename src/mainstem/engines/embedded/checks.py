@@ -25,10 +25,15 @@ TIMESTAMP_REGEX = (
 
 @record
 class Checked:
-    """A column: the SQL of its value, and the SQL that is TRUE only when there is no doubt."""
+    """A column: the SQL of its value, and the SQL that is TRUE only when there is no doubt.
+
+    `plain` is enough where the text is known to look right (`shape`): a value that DuckDB then still
+    cannot read, such as February 30, has become NULL.
+    """
 
     value: str
     sure: str
+    plain: str = "TRUE"
 
 
 def from_text(text: str, field: Field) -> Checked:
@@ -49,7 +54,8 @@ def from_text(text: str, field: Field) -> Checked:
 
 
 def _checked(value: str, fits: str, text: str, field: Field) -> Checked:
-    return Checked(value, f"({text} IS NULL OR ({fits}))" if field.nullable else f"({fits})")
+    sure = f"({text} IS NULL OR ({fits}))" if field.nullable else f"({fits})"
+    return Checked(value, sure, f"({value} IS NULL) = ({text} IS NULL)")
 
 
 def _fits(text: str, value: str, type_: Type) -> str:
@@ -119,8 +125,10 @@ def _odd_value(type_: Type) -> str:
         text = f'"-?[0-9]*[^0-9"]|"-?"|"{long}'
         return rf'[^-0-9n"\s]|{_NOT_NULL_WORD}|-?[0-9]+[.eE]|{long}|{text}'
     if type_.kind == "double":
+        # -0 is read as a whole number, which has no sign at zero.
+        zero = "-0+(?:[^0-9.]|$)"
         odd = r"-?[0-9.]{25}|-?[0-9.]+[eE]\+?[0-9]{3}"
-        return rf"[^-0-9n\s]|{_NOT_NULL_WORD}|{odd}"
+        return rf"[^-0-9n\s]|{_NOT_NULL_WORD}|{zero}|{odd}"
     if type_.kind == "boolean":
         return rf"[^tfn\s]|{_NOT_NULL_WORD}"
     if type_.kind in ("string", "bytes"):

@@ -42,10 +42,10 @@ class Commit:
 
         Raises
         ------
-        MainstemError
+        OutsideError
             Before the decision: nothing has changed. After it: the error says that the next run
             finishes what is left.
-        """
+        """  # noqa: DOC501 - built by a function
         with ExitStack() as stack:
             filled = self._fill(stack)
             self.is_deciding = True

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from mainstem.engines.embedded.casts import cast_sql
+from mainstem.engines.embedded.fallible import connected, operands, parted
 from mainstem.engines.embedded.types import duckdb_type
 from mainstem.engines.spec import Program, SourceRead, Statement
 from mainstem.functions.spec import catalogue
@@ -73,11 +74,29 @@ class DuckdbPrinter(Printer):
             return f"{node.offset.value} {'FOLLOWING' if node.following else 'PRECEDING'}"
         return super().bound(node)
 
+    def condition(self, node: t.Expr) -> str:
+        """Print WHERE and ON, where DuckDB filters by one operand of AND after the other.
+
+        No CASE here: it would hide from the planner what can be pushed down or joined on.
+        """
+        safe, fallible = parted(operands(node, "and"))
+        return " AND ".join(self.expr(part) for part in (*safe, *fallible))
+
+    def connective(self, node: t.Call) -> str:
+        """Print AND and OR; see `fallible`."""
+        safe, fallible = parted(operands(node, node.name))
+        has_query = any(isinstance(n, t.Query) for part in fallible for n in t.walk(part))
+        if not fallible or has_query:
+            return f" {node.name.upper()} ".join(map(self.expr, (*safe, *fallible))).join("()")
+        return connected(node.name, [self.expr(p) for p in safe], [self.expr(p) for p in fallible])
+
     def print_call(self, node: t.Call) -> str:
         if node.name == "list_value":
             return f"CAST([{self.list(node.args)}] AS {duckdb_type(t.type_of(node))})"
         if node.name == "grouping":
             return f"GROUPING({self.list(node.args)})"
+        if node.name in ("and", "or"):
+            return self.connective(node)
         row = catalogue()[node.name]
         args = [self.expr(a) for a in node.args]
         n_fixed = len(row.overloads[node.overload].takes) - 1

@@ -90,7 +90,8 @@ class DuckdbCommit:
     def _replace_rows(self) -> None:
         schema, _, table = self.target.table.rpartition(".")
         schema = schema or "main"
-        rows = f"SELECT * FROM read_parquet({literal(self.target.staged)}, hive_partitioning = false)"
+        staged = literal(self.target.staged)
+        rows = f"SELECT * FROM read_parquet({staged}, hive_partitioning = false)"
         if not self._exists(table, schema):
             self.connection.execute(
                 f"CREATE SCHEMA IF NOT EXISTS {quoted(self.catalog)}.{quoted(schema)}"

@@ -52,7 +52,8 @@ def _source_gaps(source: Source) -> list[Finding]:
     if source.bounded:
         return []
     return [Finding(
-        "StreamNotYet", f"source {source.name!r} is unbounded, and this version runs bounded inputs",
+        "StreamNotYet",
+        f"source {source.name!r} is unbounded, and this version runs bounded inputs",
         source.where, "bind it to files or to a DuckDB table", step=source.name,
     )]  # fmt: skip
 
@@ -73,7 +74,7 @@ def _step_gaps(step: Step) -> list[Finding]:
     if step.sink is not None and step.sink.as_dict().get("mode") == "append":
         found.append(Finding(
             "AppendReserved",
-            f"mode='append' of {step.name!r} is a reserved word: running twice would double the rows",
+            f"mode='append' of {step.name!r} is a reserved word: running twice would double rows",
             step.where, 'write mode="overwrite" or "overwrite_partitions"', step=step.name,
         ))  # fmt: skip
     return found

@@ -19,7 +19,7 @@ from pathlib import Path
 from mainstem.connectors.files.listing import InputFile
 from mainstem.formats.compression import open_binary
 
-CHUNK = 1 << 22
+CHUNK = 1 << 18
 # Bytes that may serve as the delimiter of files that have none.
 SEPARATORS = bytes(
     [1, 2, 3, 4, 5, 6, 7, 8, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 27, 28, 29, 30, 31]

@@ -251,7 +251,18 @@ class _Ingest:
             return "rows and lines do not match"
         self.rows |= {one.file.path: n for one, n in zip(group.files, expected, strict=True)}
         self.unknown += group.unknown_columns(self.layout.schema) * n_rows
+        if group.shape and group.shape.unknown:
+            self.unknown += group.shape.unknown * self._plain_rows(n_rows)
         return ""
+
+    def _plain_rows(self, n_rows: int) -> int:
+        """Give how many of the rows loaded last are plain lines."""
+        found = self.connection.execute(
+            f"SELECT count(*) FROM {self.table} WHERE {RAW} IS NULL AND {KEYS} IS NULL "
+            f"AND rowid >= (SELECT count(*) FROM {self.table}) - ?",
+            [n_rows],
+        ).fetchall()
+        return int(found[0][0])
 
     def _try_alone(self, group: Group) -> str:
         table, self.table = self.table, '"__attempt"'

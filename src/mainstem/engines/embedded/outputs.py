@@ -6,6 +6,7 @@ import fnmatch
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 from mainstem.connectors.duckdb.options import DuckdbSink
 from mainstem.connectors.files.options import FilesSink, FilesSource
@@ -106,7 +107,7 @@ def _output(step: Step, base_dir: Path, state_file: Path) -> Output:
         raise DefinitionError(
             f"{row.name} cannot be a sink", where=step.where, step=step.name, code="NotASink"
         )
-    options = read_options(row.sink_options, step.sink, step.where)
+    options: Any = read_options(row.sink_options, step.sink, step.where)
     if isinstance(options, FilesSink):
         return _files_output(step, options, base_dir)
     if isinstance(options, DuckdbSink):
@@ -123,17 +124,19 @@ def absolute(base_dir: Path, path: str) -> Path:
 
 
 def _files_output(step: Step, options: FilesSink, base_dir: Path) -> Output:
-    name = Path(options.path).name.lower()
-    stem, last = os.path.splitext(name)
+    name = Path(options.path.lower())
+    last = name.suffix
     compression = options.compression or COMPRESSIONS.get(last, "")
-    ending = os.path.splitext(stem)[1] if last in COMPRESSIONS else last
+    ending = Path(name.stem).suffix if last in COMPRESSIONS else last
     format_ = options.format or FORMATS.get(ending, "")
     if not format_:
         raise DefinitionError(
             f"the format of {options.path!r} cannot be told from its name", where=step.where,
-            step=step.name, code="FormatUnknown", fix='add format="parquet" (or csv, tsv, json, text)',
+            step=step.name, code="FormatUnknown",
+            fix='add format="parquet" (or csv, tsv, json, text)',
         )  # fmt: skip
-    is_folder = bool(options.partition_columns) or options.path.endswith("/") or ending not in FORMATS
+    is_named_file = ending in FORMATS and not options.path.endswith("/")
+    is_folder = bool(options.partition_columns) or not is_named_file
     kind = "file"
     if is_folder:
         kind = "partitions" if options.mode == "overwrite_partitions" else "folder"
@@ -286,7 +289,7 @@ def refuse_strangers(output: Output, parts: tuple[str, ...] | None = None) -> No
     OutsideError
         When there are such files and the sink has no ``force=True``, or the target is a file where
         a folder is needed, or the other way round.
-    """
+    """  # noqa: DOC501 - built by a function
     path = output.path
     if output.kind not in ("file", "folder", "partitions") or not path.exists():
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
@@ -14,6 +15,7 @@ from mainstem.engines.embedded.checks import Checked
 from mainstem.engines.embedded.eventtime import EventTimeRule
 from mainstem.engines.embedded.guard import Scanned
 from mainstem.engines.embedded.reference import encoded, partition_values
+from mainstem.engines.embedded.shape import Shape, shape_of
 from mainstem.engines.embedded.types import duckdb_type, literal, quoted
 from mainstem.errors import Place
 from mainstem.plan.types import Field, Schema, in_expressions
@@ -44,6 +46,7 @@ class Group:
     names: tuple[str, ...]
     constants: tuple[Any, ...]
     is_slow: bool
+    shape: Shape | None = None
 
     def unknown_columns(self, schema: Schema) -> int:
         """Give how many CSV columns no declared column has the name of."""
@@ -52,6 +55,30 @@ class Group:
     def latest(self, rule: EventTimeRule) -> datetime:
         """Give an event time that is early enough for every file."""
         return min(rule.latest(one.file.path) for one in self.files)
+
+
+@record
+class Reading:
+    """How DuckDB reads a group.
+
+    Parameters
+    ----------
+    columns : dict of str to Checked
+        Their values out of `relation`, and their checks.
+    sure : str
+        A check of the whole row besides those.
+    plain : str
+        A test that makes the columns' checks unnecessary, but for their `Checked.plain`.
+    raw, keys : str
+        What is kept of a row in doubt, and of one that is not.
+    """
+
+    columns: dict[str, Checked]
+    relation: str
+    sure: str = "TRUE"
+    plain: str = ""
+    raw: str = "NULL"
+    keys: str = "NULL"
 
 
 def groups(scanned: Sequence[Scanned], layout: Layout, where: Place) -> list[Group]:
@@ -64,27 +91,27 @@ def groups(scanned: Sequence[Scanned], layout: Layout, where: Place) -> list[Gro
         alone = one.file.path if separate else ""
         return one.names or (), one.pairs > 0, one.separators[:1], bool(one.doubt), constants, alone
 
-    return [
+    def shape(first: Scanned, *, is_slow: bool) -> Shape | None:
+        has_shape = layout.format == "json" and not is_slow
+        return shape_of(first.path, layout.schema) if has_shape else None
+
+    made = [
         Group(tuple(members), names, constants, is_slow)
         for (names, _, _, is_slow, constants, _), members in groupby(scanned, key)
     ]
+    return [replace(one, shape=shape(one.files[0], is_slow=one.is_slow)) for one in made]
 
 
 def insert_sql(
     table: str, schema: Schema, group: Group, layout: Layout
 ) -> tuple[str, list[Any]]:  # fmt: skip
     """Give the statement that loads a group, and its parameters."""
-    if layout.format == "json":
-        columns, relation, raw, keys = _json(group, layout)
-    elif layout.format == "text":
-        columns, relation, raw, keys = _text(group, layout)
-    else:
-        columns, relation, raw, keys = _csv(group, layout)
+    way = {"json": _json, "text": _text}.get(layout.format, _csv)(group, layout)
     values: list[Any] = []
     outputs = []
     for field in schema.fields:
-        if field.name in columns:
-            outputs.append(columns[field.name].value)
+        if field.name in way.columns:
+            outputs.append(way.columns[field.name].value)
         else:
             place = [f.name for f in layout.partition].index(field.name)
             values.append(encoded(group.constants[place], field.type))
@@ -93,39 +120,40 @@ def insert_sql(
     inner = ", ".join(f"{value} AS v{i}" for i, value in enumerate(outputs))
     outer = ", ".join(f"v{i}" for i in range(len(outputs)))
     names = ", ".join(quoted(name) for name in schema.names)
-    keys = f"CASE WHEN sure THEN {keys} END" if keys else "NULL"
     return (
         f"INSERT INTO {table} ({names}, {RAW}, {KEYS}) "
-        f"SELECT {outer}, CASE WHEN sure THEN NULL ELSE {raw} END, {keys} "
-        f"FROM (SELECT *, CASE WHEN {_sure(columns, schema)} THEN TRUE ELSE FALSE END AS sure "
-        f"FROM (SELECT *, {inner} FROM {relation}))",
+        f"SELECT {outer}, CASE WHEN sure THEN NULL ELSE {way.raw} END, "
+        f"CASE WHEN sure THEN {way.keys} END "
+        f"FROM (SELECT *, CASE WHEN {_sure(way, schema, group, layout)} THEN TRUE ELSE FALSE END "
+        f"AS sure FROM (SELECT *, {inner} FROM {way.relation}))",
         values,
     )
 
 
-def _sure(columns: dict[str, Checked], schema: Schema) -> str:
+def _sure(way: Reading, schema: Schema, group: Group, layout: Layout) -> str:
     """Give the check of a row, over the values that the layer below has computed."""
-    tests = []
+    tests = [way.sure]
+    fast = [way.plain]
+    late = ""
     for i, name in enumerate(schema.names):
-        if name in columns:
-            tests.append(columns[name].sure.replace(columns[name].value, f"v{i}"))
-    return " AND ".join(test for test in tests if test != "TRUE") or "TRUE"
+        column = way.columns.get(name)
+        if column is None:
+            continue
+        tests.append(column.sure.replace(column.value, f"v{i}"))
+        fast.append(column.plain.replace(column.value, f"v{i}"))
+        if name == layout.rule.column:
+            late = f" AND v{i} <= TIMESTAMPTZ {literal(group.latest(layout.rule).isoformat())}"
+    slow = " AND ".join(test for test in tests if test != "TRUE") or "TRUE"
+    if way.plain:
+        quick = " AND ".join(test for test in fast if test != "TRUE")
+        slow = f"CASE WHEN {quick} THEN TRUE ELSE {slow} END"
+    return f"({slow}){late}"
 
 
-def _timely(columns: dict[str, Checked], group: Group, rule: EventTimeRule) -> None:
-    """Add T2 to the check of the event time."""
-    if rule.column in columns:
-        checked = columns[rule.column]
-        latest = group.latest(rule).isoformat()
-        sure = f"{checked.sure} AND {checked.value} <= TIMESTAMPTZ {literal(latest)}"
-        columns[rule.column] = Checked(checked.value, sure)
-
-
-def _csv(group: Group, layout: Layout) -> tuple[dict[str, Checked], str, str, str]:
+def _csv(group: Group, layout: Layout) -> Reading:
     # Plain names of our own: a header may hold anything, and empty names twice.
     places = {name: f"c{i}" for i, name in enumerate(group.names)}
     columns = {f.name: checks.from_text(places[f.name], f) for f in layout.schema.fields}
-    _timely(columns, group, layout.rule)
     delimiter = layout.options.delimiter or ("\t" if layout.format == "tsv" else ",")
     nulls = ", ".join(literal(text) for text in ("", *layout.options.nulls))
     relation = _read_csv(
@@ -134,7 +162,7 @@ def _csv(group: Group, layout: Layout) -> tuple[dict[str, Checked], str, str, st
         "allow_quoted_nulls = false",
     )  # fmt: skip
     raw = ", ".join(places[f.name] for f in layout.schema.fields)
-    return columns, relation, f"CAST([{raw}] AS VARCHAR[])", ""
+    return Reading(columns, relation, raw=f"CAST([{raw}] AS VARCHAR[])")
 
 
 def _read_csv(group: Group, columns: list[str], delimiter: str, quote: str, rest: str) -> str:
@@ -151,33 +179,35 @@ def _lines(group: Group) -> str:
     return _read_csv(group, ["line"], chr(group.files[0].separators[0]), "", "header = false")
 
 
-def _json(group: Group, layout: Layout) -> tuple[dict[str, Checked], str, str, str]:
+def _json(group: Group, layout: Layout) -> Reading:
     columns = {f.name: checks.from_json("j", f) for f in layout.schema.fields}
-    _timely(columns, group, layout.rule)
-    first = next(iter(columns))
     regex = literal(checks.json_doubt_regex(layout.schema))
-    sure = f"j IS NOT NULL AND NOT regexp_matches(line, {regex}) AND {columns[first].sure}"
-    columns[first] = Checked(columns[first].value, sure)
-    structure = literal(checks.json_structure(layout.schema))
-    relation = (
-        f"(SELECT line, json_transform(line, {structure}) AS j FROM {_lines(group)} "
-        # The first test is for speed: trimming every line cost as much as reading the file.
-        "WHERE starts_with(line, '{') OR trim(line, ' ' || chr(9) || chr(13)) <> '')"
-    )
     parts = [f"struct_extract(j, {literal(f.name)})" for f in layout.schema.fields]
     usual = " AND ".join(f"{part} IS NOT NULL" for part in parts)
     keys = f"CASE WHEN len(json_keys(line)) = {len(parts)} AND {usual} THEN NULL ELSE json_keys(line) END"
-    return columns, relation, "[line]", keys
+    plain = ""
+    if group.shape:
+        plain = f", regexp_full_match(line, {literal(group.shape.regex)}) AS plain"
+        # Where plain lines have unknown fields, they are counted as the rows without a list of keys.
+        keys = f"CASE WHEN plain THEN NULL ELSE {'json_keys(line)' if group.shape.unknown else keys} END"
+    structure = literal(checks.json_structure(layout.schema))
+    relation = (
+        f"(SELECT line, json_transform(line, {structure}) AS j{plain} FROM {_lines(group)} "
+        # The first test is for speed: trimming every line cost as much as reading the file.
+        "WHERE starts_with(line, '{') OR trim(line, ' ' || chr(9) || chr(13)) <> '')"
+    )
+    sure = f"j IS NOT NULL AND NOT regexp_matches(line, {regex})"
+    return Reading(columns, relation, sure, "plain AND j IS NOT NULL" if plain else "", "[line]", keys)
 
 
-def _text(group: Group, layout: Layout) -> tuple[dict[str, Checked], str, str, str]:
+def _text(group: Group, layout: Layout) -> Reading:
     known = {
         "line": "coalesce(line, '')",
         "line_number": "row_number() OVER ()",
         "file": literal(group.files[0].file.path),
     }
     columns = {name: Checked(known[name], "TRUE") for name in layout.schema.names}
-    return columns, _lines(group), "NULL", ""
+    return Reading(columns, _lines(group))
 
 
 def expected_rows(group: Group, layout: Layout, n_rows: int) -> list[int] | None:

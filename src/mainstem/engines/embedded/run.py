@@ -132,8 +132,8 @@ class Run:
         """Make everything visible; the events of it, in commit order."""
         plan = self.program.plan
         if self.is_state_open:
-            started = self.settings.started_at
-            facts = (self.settings.run_id, self.settings.epoch, started, self.settings.plan_fingerprint)
+            given = self.settings
+            facts = (given.run_id, given.epoch, given.started_at, given.plan_fingerprint)
             record_run(self.session, facts, [
                 (plan.name, s.output.step.name, s.token, s.rows) for s in self.staged
             ])  # fmt: skip
@@ -176,6 +176,13 @@ def run(program: Program, settings: RunSettings) -> Iterator[Event]:
     However the caller leaves before that event is resumed, what was staged is removed and every
     sink has its old content. The commit record stays until the caller has journaled
     ``outputs_committed`` and clears it.
+
+    Raises
+    ------
+    InternalError
+        When a table of the plan was not computed.
+    MainstemError
+        Whatever else ended the run.
     """
     plan = program.plan
     found = outputs(plan, settings.base_dir, state_path(settings.state_dir))

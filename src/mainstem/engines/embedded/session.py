@@ -78,12 +78,12 @@ class Session:
         return self.connection.execute(sql, values).fetchall()
 
     def watch(self, sql: str) -> Generator[float, None, list[tuple[Any, ...]]]:
-        """Run a long statement in a thread; yield how far it is (0 to 1, -1 unknown); give its rows."""
+        """Run a long statement in a thread; yield its fraction (-1 unknown) and give its rows."""
         work = _Task(lambda: self.connection.execute(sql).fetchall(), is_python=False)
         return (yield from self._watched(work))
 
     def watch_call(self, work: Callable[[], T]) -> Generator[float, None, T]:
-        """Run Python work on this connection in a thread; yield how far it is and return what it gave.
+        """Run Python work in a thread; yield how far its statement is and return what it gave.
 
         However the caller leaves, the work has ended before this returns: a query that survived
         Ctrl-C would go on writing into files that are being removed.
@@ -114,7 +114,8 @@ def plain_connection(memory_limit: str = "") -> duckdb.DuckDBPyConnection:
     if memory_limit:
         config["memory_limit"] = memory_limit
     connection = duckdb.connect(config=config)
-    connection.execute("SET TimeZone = 'UTC'")
+    # DuckDB would draw its bar on standard output when something takes two seconds.
+    connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
     return connection
 
 
@@ -123,7 +124,14 @@ def open_session(settings: RunSettings, params: tuple[Param, ...]) -> Iterator[S
     """Open the run's DuckDB, bind its parameters, and close it however the run ends.
 
     A connection that is still open when the interpreter exits makes DuckDB print on stderr.
+
+    Raises
+    ------
+    SettingsError
+        When DuckDB does not accept the memory limit, the threads or a parameter.
     """
+    # DuckDB makes the last folder of its spill path and not those above: the first spill failed.
+    spill_dir(settings).parent.mkdir(parents=True, exist_ok=True)
     config: dict[str, Any] = OFFLINE | {"temp_directory": str(spill_dir(settings))}
     if settings.memory_limit:
         config["memory_limit"] = settings.memory_limit

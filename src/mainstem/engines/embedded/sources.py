@@ -31,7 +31,12 @@ def load(
 
     Facts: ``rows`` read, ``admitted``, ``dead``, ``skipped`` (None: not known, because pruning is
     the engine's business), ``files``, ``bytes``, ``in_place``, ``position``.
-    """
+
+    Raises
+    ------
+    MainstemError
+        A bad row, a file that cannot be read, or DuckDB's error as one of ours.
+    """  # noqa: DOC501 - built by a function
     source = rooted(read.source, settings.base_dir)
     read = replace(read, source=source)
     try:
@@ -90,9 +95,12 @@ def _scanned(
     report = yield from as_events(read.source.name, work)
     session.rows(f"CREATE TEMP VIEW {quoted(read.source.name)} AS {report.select}")
     # Pruning is the engine's business: how many of the rows it really touched is not known.
-    return _facts(report) | {
+    facts = _facts(report) | {
         "in_place": True, "skipped": None, "checked_columns": list(report.checked_columns),
     }  # fmt: skip
+    if read.source.binding.type == "duckdb":
+        facts["position"] = position([str(read.source.binding.as_dict()["path"])])
+    return facts
 
 
 def _facts(report: IngestReport | ScanReport) -> dict[str, Any]:

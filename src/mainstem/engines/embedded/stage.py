@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -67,6 +66,11 @@ def record_staging(targets: dict[str, Target], settings: RunSettings, pipeline: 
     """Say in the commit record what is about to be staged, and make the folders for it.
 
     Written before the first staged file, so that what a kill leaves can be found and removed.
+
+    Raises
+    ------
+    OutsideError
+        When this user may not write beside a target.
     """
     if not targets:
         return
@@ -112,7 +116,7 @@ def _staged_folder(
     root = Path(target.staged)
     files = _written(result, output, root)
     rows = sum(row[1] for row in result) if output.format == "parquet" else result[0][0]
-    parts = tuple(sorted({os.path.dirname(f.name) for f in files})) if output.partition_by else ()
+    parts = tuple(sorted({f.name.rpartition("/")[0] for f in files})) if output.partition_by else ()
     _check_parts(output, parts)
     sync_tree(root)
     filled = replace(target, rows=rows, parts=parts)

@@ -41,7 +41,12 @@ def attach_state(session: Session, state_dir: Path) -> None:
     """Attach the state file and begin the run's one transaction in it.
 
     DuckDB allows one written file per transaction; temporary tables do not count.
-    """
+
+    Raises
+    ------
+    StateError
+        When the file is damaged, locked by another process, or cannot be made.
+    """  # noqa: DOC501 - built by a function
     path = state_path(state_dir)
     try:
         session.rows(f"ATTACH {literal(str(path))} AS {quoted(CATALOG)}")
@@ -109,7 +114,7 @@ def open_tables(state_dir: Path) -> duckdb.DuckDBPyConnection:
         When there is no state file yet.
     BusyError
         When a run holds it; DuckDB lets nobody read a file that is open for writing.
-    """
+    """  # noqa: DOC501 - built by a function
     path = state_path(state_dir)
     if not path.exists():
         raise StateError(
@@ -123,7 +128,9 @@ def open_tables(state_dir: Path) -> duckdb.DuckDBPyConnection:
     try:
         # A question must not write files, attach others or change these settings.
         connection.execute(
-            "SET TimeZone = 'UTC'; SET enable_external_access = false; SET lock_configuration = true"
+            # DuckDB would draw its bar into the answer, on standard output, after two seconds.
+            "SET enable_progress_bar = false; SET TimeZone = 'UTC'; "
+            "SET enable_external_access = false; SET lock_configuration = true"
         )
     except BaseException:
         connection.close()
@@ -131,9 +138,10 @@ def open_tables(state_dir: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def answer(state_dir: Path, sql: str) -> tuple[list[str], list[str], list[tuple[Any, ...]]]:
+def ask(
+    connection: duckdb.DuckDBPyConnection, sql: str
+) -> tuple[list[str], list[str], list[tuple[Any, ...]]]:
     """Give the column names, types and rows of a question to the state tables."""
-    connection = open_tables(state_dir)
     try:
         return fetch(connection, sql)
     except duckdb.Error as error:
@@ -141,5 +149,3 @@ def answer(state_dir: Path, sql: str) -> tuple[list[str], list[str], list[tuple[
             f"the query failed: {words(error)}", code="QueryFailed",
             fix="`mainstem query` reads the tables of the state file; see docs/running.md",
         ) from error  # fmt: skip
-    finally:
-        connection.close()

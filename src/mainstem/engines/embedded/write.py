@@ -28,7 +28,7 @@ def sink_select(relation: str, output: Output) -> str:
         The target; nothing is wrapped around `relation` when nothing has to be checked.
     """
     have = {f.name: f for f in output.step.schema.fields}
-    columns = [_column(field, have.get(field.name, field), output) for field in output.schema.fields]
+    columns = [_column(f, have.get(f.name, f), output) for f in output.schema.fields]
     names = [quoted(name) for name in output.step.schema.names]
     if columns == names:
         return relation
@@ -132,7 +132,8 @@ def _separator(format_: str) -> str:
 
 def _csv_options(schema: Schema, null: str, partition_by: tuple[str, ...]) -> list[str]:
     options = ["FORMAT csv", f"NULLSTR {literal(null)}", f"TIMESTAMPFORMAT {literal(INSTANT)}"]
-    texts = [f.name for f in schema.fields if f.type.kind == "string" and f.name not in partition_by]
+    written = [f for f in schema.fields if f.name not in partition_by]
+    texts = [f.name for f in written if f.type.kind == "string"]
     if null and texts:
         # An empty text must stay apart from NULL for readers that take an empty field as NULL.
         options.append(f"FORCE_QUOTE ({', '.join(quoted(name) for name in texts)})")

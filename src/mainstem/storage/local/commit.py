@@ -1,4 +1,4 @@
-"""Committing and undoing one output of files. Each can be called again after a kill at any point."""
+"""Committing and undoing one output of files; each can be called again after any kill."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _commit_partitions(target: Target, run_id: str) -> None:
 
     Between the exchanges a reader sees some partitions new and some old, each of them whole. The
     names of the files carry the run's id, so a second call knows which were exchanged already.
-    """
+    """  # noqa: DOC501 - built by a function
     staged, path = Path(target.staged), Path(target.path)
     if not _is_done(path, run_id):
         fresh = read_manifest(staged)

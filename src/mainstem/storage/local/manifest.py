@@ -58,7 +58,7 @@ class Manifest:
     rows: int | None
 
     @property
-    def bytes(self) -> int:
+    def size_bytes(self) -> int:
         """Give the bytes of all files."""
         return sum(f.bytes for f in self.files)
 
@@ -73,7 +73,7 @@ class Manifest:
 
     def to_json(self) -> bytes:
         """Give the manifest as it is written."""
-        totals = {"format": FORMAT, "bytes": self.bytes}
+        totals = {"format": FORMAT, "bytes": self.size_bytes}
         return json.dumps(totals | dataclasses.asdict(self), indent=1).encode()
 
 

@@ -1,0 +1,85 @@
+"""Which expressions can fail, and AND and OR over them (V10).
+
+DuckDB computes both operands of an AND in a SELECT list, in their written order, for all rows; by the
+contract a value beside a FALSE operand of AND, or a TRUE one of OR, is not judged. So where an operand
+can fail, the ones that cannot are asked first, in a CASE, which DuckDB does evaluate row by row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from mainstem.functions.spec import catalogue
+from mainstem.plan import tree as t
+from mainstem.plan.types import MAX_PRECISION, Type
+
+_BIGINT_DIGITS = 19
+_EXACT_IN_DECIMAL = frozenset(["+", "-", "*", "negate", "abs"])
+
+
+def can_fail(node: t.Expr) -> bool:
+    """Say whether an expression may fail on some row.
+
+    What has no column is computed when the statement is planned: it fails at once or never. A subquery
+    counts as safe, because nothing that depends on a CASE could be joined.
+    """
+    return any(_fails(n) and _depends(n) for n in _own(node))
+
+
+def _own(node: t.Node) -> Iterator[t.Node]:
+    yield node
+    for child in t.children(node):
+        if not isinstance(child, t.Query):
+            yield from _own(child)
+
+
+def _depends(node: t.Node) -> bool:
+    return any(isinstance(n, t.Column | t.Query) for n in t.walk(node))
+
+
+def _fails(node: t.Node) -> bool:
+    if isinstance(node, t.Cast):
+        return not node.is_try and (not node.is_exact or _narrows(t.type_of(node.expr), node.to))
+    if not isinstance(node, t.Call) or node.name == "grouping":
+        return False
+    type_ = t.type_of(node)
+    if node.name in _EXACT_IN_DECIMAL and type_.kind in ("decimal", "double"):
+        return type_.kind == "decimal" and type_.precision == MAX_PRECISION
+    row = catalogue().get(node.name)
+    return row is not None and row.fails != "never"
+
+
+def _narrows(own: Type, to: Type) -> bool:
+    """Say whether a conversion that loses nothing may still overflow, at 38 digits."""
+    if to.kind == "list":
+        return bool(own.items) and _narrows(own.items[0], to.items[0])
+    if to.kind != "decimal" or own.kind not in ("bigint", "decimal"):
+        return False
+    whole = own.precision - own.scale if own.kind == "decimal" else _BIGINT_DIGITS
+    return to.precision - to.scale < whole
+
+
+def operands(node: t.Expr, name: str) -> list[t.Expr]:
+    """Give the operands of a chain of one connective, from left to right."""
+    if isinstance(node, t.Call) and node.name == name:
+        return [x for arg in node.args for x in operands(arg, name)]
+    return [node]
+
+
+def parted(parts: Sequence[t.Expr]) -> tuple[list[t.Expr], list[t.Expr]]:
+    """Give the operands that cannot fail, and those that can."""
+    return [p for p in parts if not can_fail(p)], [p for p in parts if can_fail(p)]
+
+
+def connected(name: str, safe: Sequence[str], fallible: Sequence[str]) -> str:
+    """Give the SQL of an AND or OR of printed operands, in which a deciding operand saves the others."""
+    word, decides = f" {name.upper()} ", "FALSE" if name == "and" else "TRUE"
+    whole = f"({word.join((*safe, *fallible))})"
+    asked = [f"({word.join(safe)}) IS {decides}"] if safe else []
+    # One that can fail is asked only when no other has decided; two must not stop one another.
+    if len(fallible) > 1:
+        asked += [f"TRY({part}) IS {decides}" for part in fallible]
+    if not asked:
+        return whole
+    whens = " ".join(f"WHEN {a} THEN {decides}" for a in asked)
+    return f"(CASE {whens} ELSE {whole} END)"
