@@ -57,8 +57,8 @@ SIGN = (
         "(`%` has the sign of the dividend); by zero it is NULL.",
         # No `r + b` where the signs agree: that could overflow.
         (overload("bigint", "bigint", gives="bigint",
-                  duckdb="(({0} % nullif({1}, 0)) + CASE WHEN ({0} % nullif({1}, 0)) <> 0 "
-                         "AND (({0} % nullif({1}, 0)) < 0) <> ({1} < 0) THEN {1} ELSE 0 END)"),),
+                  duckdb="(({0} % CASE {1} WHEN 0 THEN NULL WHEN -1 THEN 1 ELSE {1} END) + CASE WHEN ({0} % CASE {1} WHEN 0 THEN NULL WHEN -1 THEN 1 ELSE {1} END) <> 0 "
+                         "AND (({0} % CASE {1} WHEN 0 THEN NULL WHEN -1 THEN 1 ELSE {1} END) < 0) <> ({1} < 0) THEN {1} ELSE 0 END)"),),
         family="number", null="any NULL, or a zero divisor, gives NULL", rules=("V2",),
         examples=(ex(-1, 7, gives=6), ex(8, 7, gives=1), ex(-7, 7, gives=0), ex(1, -7, gives=-6), ex(-1, -7, gives=-1), ex(5, 0, gives=None),
                   ex(9223372036854775806, 9223372036854775807, gives=9223372036854775806),

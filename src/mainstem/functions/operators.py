@@ -129,16 +129,21 @@ ARITHMETIC = (
         ),
     ),
     Function(
-        "%", "Remainder with the sign of the dividend; by zero it is NULL.",
+        "%", "Remainder with the sign of the dividend; by zero it is NULL. Both DECIMAL operands must fit the scale of the result.",
         (
-            overload("bigint", "bigint", gives="bigint"),
-            overload("decimal", "decimal", gives=_remainder_type),
+            # The lowest BIGINT % -1 is 0, but an overflow in DuckDB; any number % 1 is 0 as well.
+            overload("bigint", "bigint", gives="bigint",
+                     duckdb="({0} % CASE {1} WHEN 0 THEN NULL WHEN -1 THEN 1 ELSE {1} END)"),
+            # Where the two together have more than 38 digits DuckDB would go over to DOUBLE.
+            overload("decimal", "decimal", gives=_remainder_type,
+                     duckdb="(CAST({0} AS {type}) % nullif(CAST({1} AS {type}), 0))"),
             overload("double", "double", gives="double"),
         ),
         family="operators", null="any NULL, or a zero divisor, gives NULL", aliases=("mod",),
+        fails="a DECIMAL has too many digits for the larger scale of the two",
         spelling={"*": "({0} % nullif({1}, 0))"}, rules=("V2",),
         examples=(
-            ex(-7, 3, gives=-1), ex(7, -3, gives=1), ex(7, 0, gives=None),
+            ex(-7, 3, gives=-1), ex(7, -3, gives=1), ex(7, 0, gives=None), ex(-9223372036854775808, -1, gives=0),
             ex(Decimal("5.5"), Decimal("2.0"), gives=Decimal("1.5")),
             ex(None, 2, gives=None, types="bigint; bigint"),
         ),

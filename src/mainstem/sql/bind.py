@@ -123,10 +123,18 @@ def _bind_tree(
         return None
     query, is_total = finish_order(query, binder)
     # An untyped NULL column becomes text: every engine and format can hold that.
-    types = [STRING if x == NULL else x for _, x in columns]
+    types = [_settled(x) for _, x in columns]
     query = projected(query, columns, types)
     fields = tuple(Field(n, x) for (n, _), x in zip(columns, types, strict=True))
     return Bound(query, Schema(fields), tuple(binder.inputs), is_total)
+
+
+def _settled(type_: Type) -> Type:
+    """Give a type without an untyped NULL in it."""
+    if type_ == NULL:
+        return STRING
+    items = tuple(_settled(x) for x in type_.items)
+    return Type(type_.kind, type_.precision, type_.scale, items, type_.names)
 
 
 def _columns(schema: Schema) -> Columns:

@@ -391,7 +391,8 @@ class Binder(RelationBinder):
         self, select: t.Select, keys: Sequence[t.Order], groups: Groups, scope: Scope
     ) -> None:
         """Report columns that are neither grouped nor inside an aggregate."""
-        if not groups.is_grouped:
+        # A key that has a finding may cover anything.
+        if not groups.is_grouped or any(t.type_of(key) == UNKNOWN for key in groups.keys):
             return
         for key in groups.keys:
             self.check_equality([t.type_of(key)], key, "GROUP BY")

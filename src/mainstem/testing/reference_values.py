@@ -64,7 +64,8 @@ def _fitted_decimal(value: Decimal, type_: Type) -> Decimal:
     scaled = value.quantize(Decimal(1).scaleb(-type_.scale), context=WIDE)
     if scaled != value:
         raise AssertionError(f"{value} has more digits after the point than {type_}")
-    if abs(scaled) >= Decimal(10) ** (type_.precision - type_.scale):
+    # copy_abs: abs() would round to the context of the moment.
+    if scaled.copy_abs() >= Decimal(10) ** (type_.precision - type_.scale):
         raise RowFails(f"{value} does not fit {type_}")
     # A decimal has no negative zero.
     return scaled.copy_abs() if not scaled else scaled

@@ -137,6 +137,10 @@ class Laboratory:
                 if isinstance(value, RowFails):
                     continue
                 got = self.alone(trial, row) if found is None else found[row[0]][number]
+                if isinstance(got, Exception) and _has_failing_constant(trial.bound):
+                    # A gap of DuckDB's: a WHEN without columns is computed when the statement is planned, so it
+                    # fails even where no row reaches it.
+                    break
                 if not same(got, value):
                     yield Disagreement(trial.text, row, value, got)
 
@@ -176,6 +180,17 @@ class Laboratory:
             if found is not None:
                 return found
         return disagreement
+
+
+def _has_failing_constant(node: t.Expr) -> bool:
+    """Say whether some part without a column fails, whatever the row."""
+    for part in t.walk(node):
+        if isinstance(part, t.Call | t.Cast) and not any(isinstance(n, t.Column | t.Lambda) for n in t.walk(part)):
+            try:
+                evaluate(part, Row())
+            except RowFails:
+                return True
+    return False
 
 
 def _must_fail(value: Any) -> bool:

@@ -104,6 +104,7 @@ class DuckdbPrinter(Printer):
             *args,
             args=", ".join(args),
             rest=", ".join(args[n_fixed:]),
+            type=duckdb_type(t.type_of(node)),
             distinct="DISTINCT " if node.distinct else "",
             order=" " + self.order_by(node.order) if node.order else "",
             nulls=" IGNORE NULLS" if node.ignore_nulls else "",

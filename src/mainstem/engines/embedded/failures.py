@@ -34,7 +34,14 @@ def words(error: BaseException) -> str:
     return str(error).split("\n\nLINE ", maxsplit=1)[0].strip()
 
 
-def explained(error: duckdb.Error, step: Step | None, *, doing: str = "") -> MainstemError:
+def is_data(error: duckdb.Error) -> bool:
+    """Say whether a value, not the machine, made DuckDB fail."""
+    return isinstance(error, _DATA) and not isinstance(error, duckdb.OutOfMemoryException)
+
+
+def explained(
+    error: duckdb.Error, step: Step | None, *, doing: str = "", culprit: str = ""
+) -> MainstemError:
     """Give a DuckDB error as an error of ours.
 
     Parameters
@@ -45,6 +52,8 @@ def explained(error: duckdb.Error, step: Step | None, *, doing: str = "") -> Mai
         The step that ran; its name and place go into the message.
     doing : str
         What was being done, such as ``writing out.parquet``.
+    culprit : str
+        The expression and the row that failed, when they were found.
     """
     said = words(error)
     facts: dict[str, Any] = {"engine_message": str(error)}
@@ -65,7 +74,7 @@ def explained(error: duckdb.Error, step: Step | None, *, doing: str = "") -> Mai
         )  # fmt: skip
     if isinstance(error, _DATA):
         return DataError(
-            f"{prefix}an expression failed on a row: {said}", where=where, step=name,
+            f"{prefix}{culprit or 'an expression on a row'} failed: {said}", where=where, step=name,
             code="ExpressionFailed", fix="filter the row out, or use the try_ form of the function",
             **facts,
         )  # fmt: skip

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import duckdb
 
 from mainstem.engines.embedded.commit import Commit
-from mainstem.engines.embedded.failures import explained
+from mainstem.engines.embedded.culprit import culprit
+from mainstem.engines.embedded.failures import explained, is_data
 from mainstem.engines.embedded.outputs import Output, outputs, refuse_strangers
 from mainstem.engines.embedded.session import Session, keep_order, open_session, spill_dir
 from mainstem.engines.embedded.sources import as_events, load
@@ -68,7 +69,8 @@ class Run:
             try:
                 yield from self._step(statement)
             except duckdb.Error as error:
-                raise explained(error, statement.step) from error
+                found = culprit(self.session, self.program, statement.step) if is_data(error) else ""
+                raise explained(error, statement.step, culprit=found) from error
             points.reached(points.COMPUTING)
 
     def _step(self, statement: Statement) -> Iterator[Event]:
