@@ -157,7 +157,11 @@ def _formatted(text: str, node: ast.expr, source: str) -> tuple[int, int] | None
         for part in node.values
     ]
     found = _body(node, source)
-    if found is None or not re.fullmatch("".join(parts), text):
+    # f"{a}:{b}" would match any SQL with a colon in it: the fixed parts must say as much as SELECT.
+    fixed = "".join(str(p.value) for p in node.values if isinstance(p, ast.Constant))
+    if found is None or sum(c.isalpha() for c in fixed) < len("SELECT"):
+        return None
+    if not re.fullmatch("".join(parts), text):
         return None
     return found[1], found[2]
 

@@ -232,7 +232,7 @@ class CallBinder(NameBinder):
             else None
         )
         order = self.orders(node.order, inner)
-        if row.order == "own":
+        if row.order == "own" and all(key.expr != call.args[0] for key in order):
             # Rows that tie on the user's keys are then equal in what is collected (V6).
             order = (*order, t.Order(call.args[0], nulls_first=False, at=node.at))
         window = self.window(node.window, inner) if node.window is not None else None

@@ -253,7 +253,8 @@ def projected(
         if own != type_:
             column = t.Cast(column, type_, is_exact=True, type=type_)
         items.append(t.Item(column, wanted[i]))
-    inner_names = tuple(f"c{i}" for i in range(len(columns))) if names or _repeats(columns) else ()
+    is_renamed = bool(names) or _repeats(columns)
+    inner_names = tuple(f"c{i}" if is_renamed else name for i, (name, _) in enumerate(columns))
     inner = t.Subquery(query, alias="_part", columns=inner_names)
     return t.Query(t.Select(tuple(items), inner), at=query.at)
 

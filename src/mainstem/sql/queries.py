@@ -195,7 +195,13 @@ class Binder(RelationBinder):
                 if key in own:
                     expr = t.Column("_part", own[key][0], type=own[key][1])
                 items.append(t.Item(self.converted(expr, types[key]), name))
-            return t.Query(t.Select(tuple(items), t.Subquery(query, alias="_part")), at=query.at)
+            return t.Query(
+                t.Select(
+                    tuple(items),
+                    t.Subquery(query, alias="_part", columns=tuple(n for n, _ in columns)),
+                ),
+                at=query.at,
+            )
 
         return lined(*left), lined(*right), tuple((n, types[k]) for k, n in names.items())
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from mainstem.engines.embedded.casts import cast_sql
-from mainstem.engines.embedded.fallible import connected, operands, parted
+from mainstem.engines.embedded.fallible import can_fail, chosen, connected, operands, parted
 from mainstem.engines.embedded.types import duckdb_type
 from mainstem.engines.spec import Program, SourceRead, Statement
 from mainstem.functions.spec import catalogue
@@ -97,6 +97,8 @@ class DuckdbPrinter(Printer):
             return f"GROUPING({self.list(node.args)})"
         if node.name in ("and", "or"):
             return self.connective(node)
+        if node.name == "coalesce" and any(map(can_fail, node.args[1:])):
+            return chosen([self.expr(a) for a in node.args])
         row = catalogue()[node.name]
         args = [self.expr(a) for a in node.args]
         n_fixed = len(row.overloads[node.overload].takes) - 1

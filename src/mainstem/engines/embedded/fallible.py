@@ -1,4 +1,4 @@
-"""Which expressions can fail, and AND and OR over them (V10).
+"""Which expressions can fail, and AND, OR and COALESCE over them (V10).
 
 DuckDB computes both operands of an AND in a SELECT list, in their written order, for all rows; by the
 contract a value beside a FALSE operand of AND, or a TRUE one of OR, is not judged. So where an operand
@@ -83,3 +83,13 @@ def connected(name: str, safe: Sequence[str], fallible: Sequence[str]) -> str:
         return whole
     whens = " ".join(f"WHEN {a} THEN {decides}" for a in asked)
     return f"(CASE {whens} ELSE {whole} END)"
+
+
+def chosen(parts: Sequence[str]) -> str:
+    """Give COALESCE as a CASE.
+
+    DuckDB's own stops at the first value, but a part that stands twice in a later argument is computed
+    once and before it, for all rows; what is inside of a CASE is left there.
+    """
+    whens = " ".join(f"WHEN {part} IS NOT NULL THEN {part}" for part in parts[:-1])
+    return f"(CASE {whens} ELSE {parts[-1]} END)"

@@ -3,8 +3,8 @@ r"""One pass over the bytes of a text file before DuckDB reads it.
 DuckDB's CSV reader decides for itself what a line is: it takes a lone \r for a line end or an error,
 lets quoted fields run over lines, skips empty lines, and does not check columns that nobody asks for.
 The pass counts lines and finds \r and bad UTF-8, so that afterwards the number of rows can be
-compared with the number of lines. It ran at 0.7 GB/s (2.5 GB/s where all is ASCII); compressed files and files with mixed
-line ends are written to a temporary file on the way.
+compared with the number of lines. It ran at 1.3 GB/s; compressed files and files with
+mixed line ends are written to a temporary file on the way.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 from mainstem.connectors.files.listing import InputFile
 from mainstem.formats.compression import open_binary
 
+# Fits into a core's cache: decoding pieces of 4 MB took seven times as long.
 CHUNK = 1 << 18
 # Bytes that may serve as the delimiter of files that have none.
 SEPARATORS = bytes(
@@ -38,8 +39,10 @@ class Scanned:
         What DuckDB reads: the file itself or a temporary copy of it.
     doubt : str
         Why DuckDB may not read it; empty when it may.
-    separator : str
-        A character that does not occur in it.
+    separators : bytes
+        Characters that do not occur in it.
+    has_blanks : bool
+        Whether a line of nothing but spaces was met (JSON lines).
     """
 
     file: InputFile
@@ -52,6 +55,7 @@ class Scanned:
     doubt: str = ""
     separators: bytes = SEPARATORS
     names: tuple[str, ...] | None = None
+    has_blanks: bool = False
     _decoder: codecs.IncrementalDecoder = field(
         default_factory=lambda: codecs.getincrementaldecoder("utf-8")()
     )

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from mainstem.connectors.files.listing import InputFile, list_files
 from mainstem.connectors.files.options import FilesSource
 from mainstem.connectors.spec import read_options
-from mainstem.engines.embedded import doubts, reading
+from mainstem.engines.embedded import checks, doubts, reading
 from mainstem.engines.embedded.eventtime import EventTimeRule
 from mainstem.engines.embedded.guard import Scanned, Workspace
 from mainstem.engines.embedded.reading import KEYS, RAW, Group, Layout
@@ -221,7 +221,7 @@ class _Ingest:
             return True
         doubt = self._load_fast(group)
         if not doubt:
-            return True
+            return not self._has_blanks(group)
         if len(group.files) == 1:
             group.files[0].doubt = doubt
             return False
@@ -254,6 +254,18 @@ class _Ingest:
         if group.shape and group.shape.unknown:
             self.unknown += group.shape.unknown * self._plain_rows(n_rows)
         return ""
+
+    def _has_blanks(self, group: Group) -> bool:
+        """Say, and remember, whether lines were loaded that are no rows (JSON lines)."""
+        if self.layout.format != "json" or any(one.has_blanks for one in group.files):
+            return False
+        blank = checks.BLANK_LINE.replace("line", f"{RAW}[1]")
+        found = self.connection.execute(
+            f"SELECT 1 FROM {self.table} WHERE {RAW} IS NOT NULL AND {blank} LIMIT 1"
+        ).fetchall()
+        for one in group.files:
+            one.has_blanks = bool(found)
+        return bool(found)
 
     def _plain_rows(self, n_rows: int) -> int:
         """Give how many of the rows loaded last are plain lines."""

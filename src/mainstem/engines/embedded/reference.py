@@ -206,12 +206,18 @@ class Corrections:
         if self.count and any(f.type.is_nested for f in self.schema.fields):
             self._rebuild()
         elif self.count:
-            sets = ", ".join(f"{quoted(n)} = f.{quoted(n)}" for n in self.schema.names)
-            self.connection.execute(
-                f"UPDATE {self.table} SET {sets} FROM {self.fixed} AS f "
-                f"WHERE {self.table}.rowid = f.__at"
-            )
+            self._update([f"{quoted(n)} = f.{quoted(n)}" for n in self.schema.names])
         self.connection.execute(f"DROP TABLE {self.fixed}")
+
+    def _update(self, sets: list[str]) -> None:
+        doubles = [quoted(f.name) for f in self.schema.fields if f.type.kind == "double"]
+        # DuckDB leaves a value alone that equals the new one, also one under a NULL: 0.0 equals -0.0.
+        for part in ([f"{name} = 1" for name in doubles], sets):
+            if part:
+                self.connection.execute(
+                    f"UPDATE {self.table} SET {', '.join(part)} FROM {self.fixed} AS f "
+                    f"WHERE {self.table}.rowid = f.__at"
+                )
 
     def _rebuild(self) -> None:
         # DuckDB updates a nested column by deleting the row and adding it at the end: the row ids,
