@@ -1,7 +1,7 @@
 """Checked ingest against DuckDB's own typed readers without checks, in one process, alternating.
 
 Prints raw times, the ratio of medians, the cost of each check, and one JSON object as last line.
-``QUICK=1`` uses 200,000 rows and 3 rounds, otherwise 1,000,000 rows and 7.
+``QUICK=1`` uses 200,000 rows and 5 rounds, otherwise 1,000,000 rows and 7.
 """
 
 from __future__ import annotations
@@ -23,14 +23,19 @@ import duckdb
 from benchmarks import process
 from benchmarks.report import Report
 from mainstem.connectors.files import files
+from mainstem.connectors.files.listing import list_files
+from mainstem.connectors.files.options import FilesSource
+from mainstem.connectors.spec import read_options
 from mainstem.engines.embedded import checks
+from mainstem.engines.embedded.guard import Workspace
 from mainstem.engines.embedded.ingest import IngestOptions, ingest
+from mainstem.engines.embedded.shape import shape_of
 from mainstem.plan.nodes import Source
 from mainstem.plan.types import parse_schema
 
 QUICK = bool(os.environ.get("QUICK"))
 N_ROWS = 200_000 if QUICK else 1_000_000
-N_ROUNDS = 3 if QUICK else 7
+N_ROUNDS = 5 if QUICK else 7
 SCHEMA = (
     "id bigint not null, card string, amount decimal(12,2), country string, ok boolean, "
     "ts timestamp, day date, score double"
@@ -58,8 +63,12 @@ def measure(*, quick: bool) -> Report:
         )
         report.at_most(f"ingest_{kind}_vs_duckdb", found[f"ingest_{kind}_vs_duckdb"], 2, raw)
     costs = ", ".join(f"{name} {cost:.3g} s" for name, cost in found["check_costs_s"].items())
-    report.note(f"what each check adds to {found['n_rows']} rows of CSV: {costs}")
+    report.note(f"CPU time that each check adds to {found['n_rows']} rows: {costs}")
     report.fact(ingest_rows=found["n_rows"], ingest_n_runs=found["n_runs"])
+    report.fact(
+        ingest_csv_cpu_ratio=found["ingest_csv_cpu_ratio"],
+        ingest_json_cpu_ratio=found["ingest_json_cpu_ratio"],
+    )
     report.fact(ingest_check_costs_s=found["check_costs_s"])
     return report
 
@@ -99,6 +108,12 @@ def timed_twice(work: Callable[[], object]) -> tuple[float, float]:
     return wall, time.process_time() - cpu
 
 
+def cpu_ratio(times: dict[str, list[float]]) -> float:
+    """Give the ratio of the medians of CPU seconds."""
+    ratio = statistics.median(times["checked_cpu"]) / statistics.median(times["plain_cpu"])
+    return round(ratio, 3)
+
+
 def compare(
     connection: duckdb.DuckDBPyConnection, name: str, path: Path, reader: str
 ) -> tuple[float, dict[str, list[float]]]:
@@ -125,16 +140,17 @@ def compare(
             times[label].append(wall)
             times[f"{label}_cpu"].append(cpu)
     ratio = statistics.median(times["checked"]) / statistics.median(times["plain"])
-    cpu_ratio = statistics.median(times["checked_cpu"]) / statistics.median(times["plain_cpu"])
     size = path.stat().st_size
-    print(f"{name}: {N_ROWS} rows, {size / 1e6:.0f} MB, ratio {ratio:.2f}, of CPU {cpu_ratio:.2f}")
+    print(f"{name}: {N_ROWS} rows, {size / 1e6:.0f} MB, ratio {ratio:.2f}, of CPU {cpu_ratio(times):.2f}")
     for label, values in times.items():
         print(f"  {label:11} {' '.join(f'{v:.3f}' for v in values)}")
     return ratio, times
 
 
-def cost_of_checks(connection: duckdb.DuckDBPyConnection, csv: Path) -> dict[str, float]:
-    """Give, for each column, the seconds that its check adds to casting all columns (CSV)."""
+def cost_of_checks(
+    connection: duckdb.DuckDBPyConnection, csv: Path, lines: Path
+) -> dict[str, float]:
+    """Give the CPU seconds that each check adds: to casting all columns of CSV, to parsing JSON."""
     fields = parse_schema(SCHEMA).fields
     columns = COLUMNS
     for kind in ("BIGINT", "DECIMAL(12,2)", "BOOLEAN", "TIMESTAMPTZ", "DATE", "DOUBLE"):
@@ -145,23 +161,45 @@ def cost_of_checks(connection: duckdb.DuckDBPyConnection, csv: Path) -> dict[str
     )
     checked = {f.name: checks.from_text(f'"{f.name}"', replace(f, nullable=True)) for f in fields}
     values = ", ".join(c.value for c in checked.values())
-
-    def load(sure: str) -> None:
-        connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE one AS SELECT {values}, CASE WHEN {sure} THEN NULL "
-            f"ELSE 'x' END FROM {relation}"
-        )
-
+    texts = (
+        f"read_csv('{lines}', columns = {{'line': 'VARCHAR'}}, auto_detect = false, delim = chr(1), "
+        "quote = '', escape = '', header = false)"
+    )
+    shape = shape_of(str(lines), parse_schema(SCHEMA))
+    assert shape is not None
+    structure = checks.json_structure(parse_schema(SCHEMA))
+    parsed = f"FROM (SELECT line, json_transform(line, '{structure}') AS j FROM {texts})"
+    tests = {
+        f"csv {name}": (f"SELECT {values}, TEST AS sure FROM {relation}", one.sure)
+        for name, one in checked.items()
+        if one.sure != "TRUE"
+    }
+    tests["json plain line"] = (
+        f"SELECT j, TEST AS sure {parsed}",
+        f"regexp_full_match(line, '{shape.regex}')",
+    )
     costs = {}
-    for name, one in checked.items():
+    for name, (query, test) in tests.items():
         pairs = [
-            (timed(lambda: load("TRUE")), timed(lambda o=one: load(o.sure)))
+            tuple(cpu_of(connection, query.replace('TEST', word)) for word in ("TRUE", test))
             for _ in range(N_ROUNDS)
         ]
-        costs[name] = round(
-            statistics.median(b for _, b in pairs) - statistics.median(a for a, _ in pairs), 4
-        )
+        costs[name] = round(statistics.median(b - a for a, b in pairs), 4)
+    source = Source("rows", files(str(csv)), parse_schema(SCHEMA))
+    with Workspace(None) as workspace:
+        for kind, path in (("csv", csv), ("json", lines)):
+            (listed,) = list_files(
+                read_options(FilesSource, files(str(path)), source.where), source.where
+            )
+            found = [timed_twice(lambda x=listed: workspace.scan(x, None)) for _ in range(N_ROUNDS)]
+            costs[f"{kind} lines and bytes"] = round(statistics.median(c for _, c in found), 4)
     return costs
+
+
+def cpu_of(connection: duckdb.DuckDBPyConnection, query: str) -> float:
+    """Give the CPU seconds of loading a query's rows into a table."""
+    sql = f"CREATE OR REPLACE TEMP TABLE one AS {query}"
+    return timed_twice(lambda: connection.execute(sql))[1]
 
 
 def main() -> None:
@@ -180,13 +218,15 @@ def main() -> None:
             lines,
             f"read_ndjson('{lines}', columns = {COLUMNS}, auto_detect = false)",
         )
-        costs = cost_of_checks(connection, csv)
-        print("cost of each check, seconds:", costs)
+        costs = cost_of_checks(connection, csv, lines)
+        print("CPU seconds of each check:", costs)
         print(
             json.dumps(
                 {
                     "ingest_csv_vs_duckdb": round(csv_ratio, 3),
                     "ingest_json_vs_duckdb": round(json_ratio, 3),
+                    "ingest_csv_cpu_ratio": cpu_ratio(csv_times),
+                    "ingest_json_cpu_ratio": cpu_ratio(json_times),
                     "n_rows": N_ROWS,
                     "csv_bytes": csv.stat().st_size,
                     "json_bytes": lines.stat().st_size,

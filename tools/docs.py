@@ -15,9 +15,7 @@ from typing import Any
 
 from mainstem.functions.spec import Example, Fails, Function, Overload, Sql, meanings
 from mainstem.plan import tree as t
-from mainstem.sql.parse import Parser
 from mainstem.sql.text import Printer, text_literal
-from mainstem.sql.tokens import Text
 from mainstem.testing.case import Case, read_cases
 from mainstem.testing.engines import engine_names, gap_of
 
@@ -26,6 +24,7 @@ CASES = ROOT / "tests" / "conformance" / "cases"
 FUNCTIONS = ROOT / "docs" / "functions.md"
 CONTRACT = ROOT / "docs" / "contract.md"
 GENERATED = "## Cases of each rule"
+MARK = "  - *Cases:"
 RULE = re.compile(r"^- \*\*([A-Z]\d+)\*\* ")
 
 
@@ -46,7 +45,7 @@ def value(given: Any) -> str:
     if isinstance(given, bool):
         return str(given).lower()
     if isinstance(given, str):
-        return text_literal(given)
+        return text_literal("".join(chr(0x2400 + ord(c)) if c < " " else c for c in given))
     if isinstance(given, bytes):
         return f"bytes {given.hex() or '(none)'}"
     if isinstance(given, datetime):
@@ -87,10 +86,7 @@ def example(row: Function, one: Example) -> str:
     else:
         result = f"`{value(one.gives)}`"
     if not one.call:
-        shown = Shown().expr(Parser(Text("a")).expression()) and call(
-            row.name, [value(a) for a in one.args]
-        )
-        return f"`{shown}` → {result}"
+        return f"`{call(row.name, [value(a) for a in one.args])}` → {result}"
     rows = ", ".join(
         value(r[0]) if len(r) == 1 else f"({', '.join(map(value, r))})" for r in one.rows
     )
@@ -134,13 +130,15 @@ def functions() -> str:
     names = sum(1 + len(row.aliases) for row in rows)
     lines = [
         "# Functions", "",
-        f"All {len(rows)} meanings of the catalogue, under {names} names. What is not here does not exist:",
-        "a query that uses it is refused with the nearest name. Each example is a conformance case, worked",
-        "out by hand and run on every engine, once with literals and once over columns.", "",
+        f"All {len(rows)} meanings of the catalogue, under {names} names. What is not here does",
+        "not exist: a query that uses it is refused with the nearest name. Each example is a",
+        "conformance case, worked out by hand and run on every engine, once with literals and once",
+        "over columns.", "",
         "This page is written by `python tools/docs.py` from `mainstem.functions`.", "",
-        "`T`, `U`, `K`, `V` stand for any type, the same one wherever the letter stands; `...` is one or",
-        "more further arguments; a word in quotes is a literal. NULL results and failures are promised as",
-        "much as the others ([contract](contract.md)).", "",
+        "`T`, `U`, `K`, `V` stand for any type, the same one wherever the letter stands; `...` is",
+        "one or more further arguments; a word in quotes is a literal; ␊ is a line feed, ␍ and ␉ are",
+        "its like. NULL results and failures are promised as much as the others",
+        "([contract](contract.md)).", "",
     ]  # fmt: skip
     family = None
     for row in rows:
@@ -167,22 +165,25 @@ def contract(page: str) -> str:
     cases = all_cases()
     lines: list[str] = []
     listed: list[str] = []
-    for line in page.partition(GENERATED)[0].rstrip().splitlines():
-        if line.startswith("  *Cases:"):
+    pending = ""
+    for line in [*page.partition(GENERATED)[0].rstrip().splitlines(), ""]:
+        if line.startswith(MARK):
             continue
+        if pending and not line.startswith("  "):
+            lines.append(pending)
+            pending = ""
         lines.append(line)
         match = RULE.match(line)
         if match is None:
             continue
         own = [case for case in cases if match[1] in case.rules]
-        if not own:
-            lines.append("  *Cases: none yet.*")
-            continue
-        place = f"cases-of-{match[1].lower()}"
-        lines.append(f"  *Cases: [{len(own)}](#{place}), as batch on: {passing(own)}.*")
-        listed += [f"### Cases of {match[1]}", "", *(f"- {case.id}" for case in own), ""]
+        pending = f"{MARK} none yet.*"
+        if own:
+            anchor = f"cases-of-{match[1].lower()}"
+            pending = f"{MARK} [{len(own)}](#{anchor}); as a batch they pass on {passing(own)}.*"
+            listed += [f"### Cases of {match[1]}", "", *(f"- {case.id}" for case in own), ""]
     intro = [GENERATED, "", "Each is in `tests/conformance/cases`, by file and title.", ""]
-    return "\n".join([*lines, "", *intro, *listed]).rstrip() + "\n"
+    return "\n".join([*lines, *intro, *listed]).rstrip() + "\n"
 
 
 def pages() -> dict[Path, str]:

@@ -37,7 +37,7 @@ def record(cls: type[ClassT]) -> type[ClassT]:
     body["_key"] = staticmethod(_getter(compared))
     for name, method in _METHODS.items():
         body.setdefault(name, method)
-    made = type(cls)(cls.__name__, cls.__bases__, body)
+    made: type[ClassT] = type(cls)(cls.__name__, cls.__bases__, body)
     made.__qualname__ = cls.__qualname__
     _repoint(cls, made)
     return made

@@ -169,8 +169,13 @@ def _unknown(
     have = f"{section}: {listing(known)}" if known else f"it has no {section}"
     origin = f", set in {first.origin}" if first else ""
     what = f"{section}.{name} is not in the pipeline ({have}{origin})"
-    fix = f"write {section}.{close}" if close else "remove it"
-    return Finding("NameNotFound", what, first.where if first else Place(), fix)
+    where = first.where if first else Place()
+    if close or first is None or not first.where.file:
+        return Finding("NameNotFound", what, where, f"write {section}.{close}" if close else "remove it")
+    # One mainstem.toml may serve several pipelines, so only what looks like a slip stops this one.
+    return Finding(
+        "NameNotFound", what, where, "remove it, unless another pipeline has it", "warning"
+    )
 
 
 def binding_rows(section: str, name: str, binding: Binding) -> list[Row]:

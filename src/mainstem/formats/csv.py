@@ -153,11 +153,11 @@ def csv_header(stream: BinaryIO, format: CsvFormat) -> tuple[str, ...] | None:
     Misfit
         When the header cannot be read.
     """
-    for record in csv_records(stream, format):
-        if record.misfit is not None:
-            raise record.misfit
-        if record.line.raw:
-            return tuple(name or "" for name in record.fields or ())
+    for found in csv_records(stream, format):
+        if found.misfit is not None:
+            raise found.misfit
+        if found.line.raw:
+            return tuple(name or "" for name in found.fields or ())
     return None
 
 
@@ -179,17 +179,17 @@ def read_csv(
     """
     records: Iterable[_Record] = csv_records(stream, format)
     waiting = format.header
-    for record in records:
-        if not record.line.raw and (waiting or len(names) > 1):
+    for found in records:
+        if not found.line.raw and (waiting or len(names) > 1):
             continue
         if waiting:
             waiting = False
             continue
-        line = record.line
+        line = found.line
         try:
-            if record.misfit is not None:
-                raise record.misfit
-            fields = record.fields or []
+            if found.misfit is not None:
+                raise found.misfit
+            fields = found.fields or []
             if len(fields) == len(names) + 1 and line.raw.endswith(format.delimiter.encode()):
                 fields.pop()
             yield _row(line, fields, schema, names)

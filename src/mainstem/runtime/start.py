@@ -77,13 +77,10 @@ def run_pipeline(
     MainstemError
         Whatever ended the run; the outputs are then as they were before.
     """
-    base = base_of(pipeline, base_dir)
     resolved = resolve(pipeline, env=env, flags=flags)
-    # What is given here is closer than what mainstem.toml says.
-    said = {name: setting.value for name, setting in resolved.settings.run().items()}
-    options = RunOptions(
-        base, _state_dir(resolved, base, state_dir), dict(params or {}), engine,
-        memory_limit or said.get("memory_limit", ""), threads or said.get("threads", 0),
+    options = run_options(
+        resolved, params=params or {}, engine=engine, base_dir=base_dir, state_dir=state_dir,
+        memory_limit=memory_limit, threads=threads,
     )  # fmt: skip
     events: list[Event] = []
     with closing(cast("Any", run(resolved.checked_plan(), options))) as stream:
@@ -106,13 +103,29 @@ def connect_pipeline(
         When nothing has run yet, or a run is writing the tables.
     """
     resolved = resolve(pipeline, env=env, flags=flags)
-    return connect(_state_dir(resolved, base_of(pipeline, base_dir), state_dir))
+    return connect(state_of(resolved, base_dir, state_dir))
 
 
-def _state_dir(resolved: Resolved, base: Path, given: str | Path | None) -> Path:
+def run_options(
+    resolved: Resolved, *, params: Mapping[str, Any], engine: str,
+    base_dir: str | Path | None = None, state_dir: str | Path | None = None,
+    memory_limit: str = "", threads: int = 0,
+) -> RunOptions:  # fmt: skip
+    """Give the options of a run; what is given here is closer than what mainstem.toml says."""
+    said = {name: setting.value for name, setting in resolved.settings.run().items()}
+    return RunOptions(
+        base_of(resolved.pipeline, base_dir), state_of(resolved, base_dir, state_dir), dict(params),
+        engine, memory_limit or said.get("memory_limit", ""), threads or said.get("threads", 0),
+    )  # fmt: skip
+
+
+def state_of(
+    resolved: Resolved, base_dir: str | Path | None = None, given: str | Path | None = None
+) -> Path:
     """Give the state directory: the argument, the folder of mainstem.toml, the usual place."""
     if given:
         return Path(given)
+    base = base_of(resolved.pipeline, base_dir)
     usual = default_state_dir(base, resolved.pipeline.name)
     setting = resolved.settings.run().get("state_dir")
     # The setting names the folder of all pipelines: two of them must never share one state.

@@ -18,9 +18,12 @@ RESERVED = frozenset(
      "UNION", "UNPIVOT", "USING", "VALUES", "WHEN", "WHERE", "WINDOW", "WITH"]
 )  # fmt: skip
 
-# How deep parentheses and subqueries may nest, and how many levels a tree may have. A tree is walked
-# by functions that call themselves; beyond this Python's own limit would end the program.
+# A tree is walked by functions that call themselves; beyond these Python's own limit would end the
+# program. A user may nest MAX_NESTING levels; the reader takes some more, because the canonical text
+# of a bound tree, which is read again, has conversions in it that the user did not write.
 MAX_NESTING = 40
+MAX_READ = 48
+# Levels of a whole tree: a chain such as a + b + c + … has one for each sign.
 MAX_LEVELS = 120
 
 
@@ -36,7 +39,7 @@ class Cursor:
     def enter(self) -> None:
         """Count one more level of nesting; the caller takes it back."""
         self.depth += 1
-        if self.depth > MAX_NESTING:
+        if self.depth > MAX_READ:
             raise self.text.error(
                 "SqlTooDeep",
                 f"the query is nested deeper than {MAX_NESTING} levels",

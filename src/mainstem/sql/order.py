@@ -162,11 +162,8 @@ class _Totals:
         window = call.window
         assert window is not None
         frame = window.frame
-        if (
-            frame is not None
-            and frame.unit != "rows"
-            and frame.start.offset
-            or (frame is not None and frame.unit != "rows" and frame.end.offset)
+        if (frame is not None and frame.unit != "rows" and frame.start.offset) or (
+            frame is not None and frame.unit != "rows" and frame.end.offset
         ):
             what = (
                 f"{call.name} over a {frame.unit.upper()} frame picks one of the rows that tie (V6)"

@@ -10,8 +10,9 @@ import dataclasses
 from collections.abc import Callable
 
 from mainstem.plan import tree as t
-from mainstem.sql.cursor import MAX_LEVELS
+from mainstem.sql.cursor import MAX_LEVELS, MAX_NESTING
 from mainstem.sql.expressions import Expressions
+from mainstem.sql.text import is_chain
 from mainstem.sql.tokens import Text
 
 WINDOW_TABLES = ("tumble", "hop", "session", "cumulate")
@@ -475,18 +476,31 @@ def parse(text: Text) -> t.Query:
     parser.finish()
     deep = too_deep(query)
     if deep is not None:
-        what = f"one expression is a chain or nest of more than {MAX_LEVELS} levels"
+        what = (
+            f"an expression nests deeper than {MAX_NESTING} levels, or is a chain of more than "
+            f"{MAX_LEVELS} operators"
+        )
         fix = "take parts out into WITH queries or views, or aggregate a list instead of a chain"
         raise text.error("SqlTooDeep", what, deep.at, fix)
     return query
 
 
 def too_deep(query: t.Query) -> t.Node | None:
-    """Give a node that stands deeper than the tree's walkers can go, or None. Calls no itself."""
-    left: list[tuple[t.Node, int]] = [(query, 0)]
+    """Give a node that stands deeper than the tree's walkers can go, or None. Calls not itself."""
+    left: list[tuple[t.Node, int, int]] = [(query, 0, 0)]
     while left:
-        node, depth = left.pop()
-        if depth > MAX_LEVELS and node.at >= 0:
+        node, levels, nesting = left.pop()
+        if (levels > MAX_LEVELS or nesting > MAX_NESTING) and node.at >= 0:
             return node
-        left += [(child, depth + 1) for child in t.children(node)]
+        for child in t.children(node):
+            left.append((child, levels + 1, nesting + _parentheses(node, child)))
     return None
+
+
+def _parentheses(parent: t.Node, child: t.Node) -> int:
+    """Give how many levels of the reader a child costs when it is printed and read again."""
+    if not isinstance(child, t.Expr | t.Query):
+        return 0
+    if isinstance(child, t.Call) and is_chain(parent, child):
+        return 0
+    return 2 if isinstance(child, t.Call) and child.name in ("not", "negate") else 1

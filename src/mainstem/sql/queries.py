@@ -91,6 +91,8 @@ class Binder(RelationBinder):
                     node,
                     f"CAST it to {own} in the start",
                 )
+        if not body.is_all:
+            self.check_equality([x for _, x in columns], node, "UNION")
         right = projected(right, found, [x for _, x in columns])
         whole = t.SetOperation(body.kind, left, right, body.is_all, at=body.at)
         query = dataclasses.replace(node.query, body=whole)

@@ -40,6 +40,22 @@ _INFIX = frozenset(
 _POSTFIX = {"is null": "IS NULL", "is true": "IS TRUE", "is false": "IS FALSE"}
 
 
+_CHAINED = frozenset(["+", "-", "*", "/", "//", "%", "||"])
+
+
+def is_chain(parent: t.Node, child: t.Node) -> bool:
+    """Say whether a call is the left operand of the same operator: ``a + b`` in ``a + b + c``."""
+    return (
+        isinstance(parent, t.Call)
+        and isinstance(child, t.Call)
+        and parent.name == child.name
+        and parent.name in _CHAINED
+        and len(parent.args) == 2
+        and len(child.args) == 2
+        and parent.args[0] is child
+    )
+
+
 def quoted(name: str) -> str:
     """Give an identifier in double quotes."""
     return '"' + name.replace('"', '""') + '"'
@@ -223,6 +239,9 @@ class Printer:
     def print_call(self, node: t.Call) -> str:
         args = [self.expr(a) for a in node.args]
         if node.name in _INFIX:
+            if is_chain(node, node.args[0]):
+                # A chain is read from left to right anyway; a parenthesis for each sign would make it deep.
+                args[0] = args[0][1:-1]
             return f"({args[0]} {node.name.upper()} {args[1]})"
         if node.name in _POSTFIX:
             return f"({args[0]} {_POSTFIX[node.name]})"

@@ -103,7 +103,9 @@ def read_cases(path: Path) -> list[Case]:
         With file and line: a key that is not one, a case without a title, without a query, or
         without anything that it expects.
     """
-    cases, block, start = [], [], 1
+    cases: list[Case] = []
+    block: list[str] = []
+    start = 1
     lines = path.read_text(encoding="utf-8").splitlines()
     for number, line in enumerate([*lines, "---"], 1):
         if line.strip() == "---":

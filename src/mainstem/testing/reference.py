@@ -192,7 +192,7 @@ def _arguments(node: t.Call, row: Row) -> list[Any] | None:
             failure = failure or error
     if failure is None:
         return values
-    if row.is_lenient and None in values:
+    if row.is_lenient and (None in values or (node.name == "%" and 0 in values)):
         return None
     raise failure
 
@@ -212,7 +212,7 @@ def _lazy(node: t.Call, row: Row) -> Any:
 def _connected(node: t.Call, row: Row, *, decides: bool) -> bool | None:
     """AND and OR: a deciding operand on either side leaves the other unjudged (V10)."""
     failure: RowFails | None = None
-    values = []
+    values: list[bool | None] = []
     for arg in node.args:
         try:
             value = evaluate(arg, row)
@@ -224,7 +224,8 @@ def _connected(node: t.Call, row: Row, *, decides: bool) -> bool | None:
         values.append(value)
     if failure is not None:
         raise failure
-    return None if None in values else not decides
+    undecided: bool | None = None if None in values else not decides
+    return undecided
 
 
 _NODES: dict[type, _Evaluator] = {
@@ -239,6 +240,8 @@ _NODES: dict[type, _Evaluator] = {
     t.Scalar: _scalar,
     t.Lambda: _lambda,
     t.Call: _call,
-    t.Struct: lambda node, row: dict(zip(node.names, (evaluate(v, row) for v in node.values), strict=True)),
+    t.Struct: lambda node, row: dict(
+        zip(node.names, (evaluate(v, row) for v in node.values), strict=True)
+    ),
     t.Field: lambda node, row: None if (v := evaluate(node.expr, row)) is None else v[node.name],
 }

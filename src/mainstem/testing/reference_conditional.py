@@ -50,5 +50,4 @@ MEANINGS: dict[str, Meaning] = {
         choose=_choose,
         nullif=lambda a, b: None if a is not None and b is not None and compare(a, b) == 0 else a,
     ),
-
 }

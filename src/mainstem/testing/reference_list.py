@@ -36,7 +36,11 @@ def _element(values: list[Any], place: int) -> Any:
 
 
 def _range(*bounds: int, is_closed: bool = False) -> list[int]:
-    low, high, step = (0, bounds[0], 1) if len(bounds) == 1 else (*bounds[:2], bounds[2] if len(bounds) > 2 else 1)
+    low, high, step = (
+        (0, bounds[0], 1)
+        if len(bounds) == 1
+        else (*bounds[:2], bounds[2] if len(bounds) > 2 else 1)
+    )
     if step == 0:
         return []
     if abs(high - low) // abs(step) > _LONGEST and (high > low) == (step > 0):
@@ -65,7 +69,11 @@ def _sum(values: list[Any]) -> Any:
     known = _known(values)
     if not known:
         return None
-    return math.fsum(known) if isinstance(known[0], float) else sum(known, start=Decimal(0) if isinstance(known[0], Decimal) else 0)
+    return (
+        math.fsum(known)
+        if isinstance(known[0], float)
+        else sum(known, start=Decimal(0) if isinstance(known[0], Decimal) else 0)
+    )
 
 
 def _mean(values: list[float]) -> float | None:
@@ -74,7 +82,9 @@ def _mean(values: list[float]) -> float | None:
 
 
 def _joined(texts: list[Any], separator: str, missing: str | None = None) -> str:
-    return separator.join(x if x is not None else missing or "" for x in texts if x is not None or missing is not None)
+    return separator.join(
+        x if x is not None else missing or "" for x in texts if x is not None or missing is not None
+    )
 
 
 def _mapped(values: list[Any], call: Callable[..., Any]) -> list[Any]:
@@ -126,4 +136,3 @@ MEANINGS: dict[str, Meaning] = {
         list_reduce=_list_reduce,
     ),
 }  # fmt: skip
-

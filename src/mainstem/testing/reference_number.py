@@ -103,7 +103,9 @@ def _width_bucket(value: float, low: float, high: float, n: int) -> int | None:
     return n + 1 if value >= high else math.floor((value - low) / (high - low) * n) + 1
 
 
-def _curve(function: Callable[[float], float], domain: Callable[[float], bool]) -> Callable[[float], float | None]:
+def _curve(
+    function: Callable[[float], float], domain: Callable[[float], bool]
+) -> Callable[[float], float | None]:
     """Give a curve that is NULL outside of its domain and infinite where it is too large."""
 
     def curve(x: float) -> float | None:

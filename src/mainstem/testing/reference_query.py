@@ -17,7 +17,14 @@ from mainstem.functions.spec import catalogue
 from mainstem.plan import tree as t
 from mainstem.sql.order import output_columns
 from mainstem.testing.reference import Row, evaluate
-from mainstem.testing.reference_values import WIDE, compare, distinct, fitted, key_of, same_or_both_null
+from mainstem.testing.reference_values import (
+    WIDE,
+    compare,
+    distinct,
+    fitted,
+    key_of,
+    same_or_both_null,
+)
 
 Rows: TypeAlias = list[tuple[Any, ...]]
 _Columns: TypeAlias = dict[tuple[str, str], Any]
@@ -111,7 +118,9 @@ class _Interpreter:
         made = [(tuple(evaluate(i.expr, r) for i in node.items), r) for r in rows]
         if not node.is_distinct:
             return made
-        return [next(p for p in made if _same_row(p[0], one)) for one in _distinct([p[0] for p in made])]
+        return [
+            next(p for p in made if _same_row(p[0], one)) for one in _distinct([p[0] for p in made])
+        ]
 
     def grouped(self, node: t.Select, rows: list[Row], outer: Row | None) -> list[Row]:
         sets: list[tuple[t.Expr, ...]]
@@ -125,10 +134,14 @@ class _Interpreter:
                 made.append(self.group_row(node, group, sets, outer))
         return [r for r in made if node.having is None or evaluate(node.having, r) is True]
 
-    def group_row(self, node: t.Select, group: _Group, sets: Sequence[tuple[t.Expr, ...]], outer: Row | None) -> Row:
+    def group_row(
+        self, node: t.Select, group: _Group, sets: Sequence[tuple[t.Expr, ...]], outer: Row | None
+    ) -> Row:
         columns = dict(group.members[0].columns) if group.members else {}
         every = {e for keys in sets for e in keys}
-        columns.update({(e.relation, e.name): group.key.get(e) for e in every if isinstance(e, t.Column)})
+        columns.update(
+            {(e.relation, e.name): group.key.get(e) for e in every if isinstance(e, t.Column)}
+        )
         computed: dict[t.Call, Any] = {}
         for call in _calls(node):
             if call.name == "grouping":
@@ -145,7 +158,10 @@ class _Interpreter:
     def relation(self, node: t.Relation, outer: Row | None) -> list[_Columns]:
         if isinstance(node, t.Table):
             names = node.columns or tuple(n for n, _ in node.shape)
-            return [{(node.alias, n): v for n, v in zip(names, row, strict=True)} for row in self.tables[node.name]]
+            return [
+                {(node.alias, n): v for n, v in zip(names, row, strict=True)}
+                for row in self.tables[node.name]
+            ]
         if isinstance(node, t.Subquery):
             names = node.columns or tuple(n for n, _ in output_columns(node.query))
             found = self.query(node.query, outer)
@@ -168,29 +184,35 @@ class _Interpreter:
                 continue
             made += [{**a, **right[i]} for i in hits]
             if not hits and node.kind in ("left", "full"):
-                made.append(_Nulls(a))
+                made.append({**a, **dict.fromkeys(_names(node.right))})
         if node.kind in ("right", "full"):
-            made += [_Nulls(b) for i, b in enumerate(right) if i not in used]
+            missing = dict.fromkeys(_names(node.left))
+            made += [{**missing, **b} for i, b in enumerate(right) if i not in used]
         return made
 
     def joins(self, node: t.Join, columns: _Columns, outer: Row | None) -> bool:
         return node.on is None or evaluate(node.on, self.row(columns, outer)) is True
 
 
-class _Nulls(dict[tuple[str, str], Any]):
-    """The columns of one side of an outer join; those of the other side are NULL."""
+def _names(node: t.Relation) -> list[tuple[str, str]]:
+    """Give the columns of a relation, which an outer join fills with NULL."""
+    if isinstance(node, t.Join):
+        return _names(node.left) + (_names(node.right) if node.kind not in ("semi", "anti") else [])
+    if isinstance(node, t.Table):
+        return [(node.alias, n) for n in node.columns or [n for n, _ in node.shape]]
+    assert isinstance(node, t.Subquery)
+    return [(node.alias, n) for n in node.columns or [n for n, _ in output_columns(node.query)]]
 
-    def __missing__(self, key: tuple[str, str]) -> None:
-        return None
 
-
-def _sorted(items: list[Any], keys: Callable[[Any], list[Any]], order: Sequence[t.Order]) -> list[Any]:
+def _sorted(
+    items: list[Any], keys: Callable[[Any], list[Any]], order: Sequence[t.Order]
+) -> list[Any]:
     known = [(keys(item), item) for item in items]
     # From the last key to the first: sorting keeps the order of equals.
     for i in range(len(order) - 1, -1, -1):
         nulls = [x for x in known if x[0][i] is None]
         rest = [x for x in known if x[0][i] is not None]
-        rest = sorted(rest, key=lambda x: key_of(x[0][i]), reverse=order[i].descending)  # noqa: B023 - used at once
+        rest = sorted(rest, key=lambda x: key_of(x[0][i]), reverse=order[i].descending)
         known = nulls + rest if order[i].nulls_first else rest + nulls
     return [item for _, item in known]
 
@@ -255,7 +277,9 @@ def _calls(node: t.Select) -> list[t.Call]:
 
 
 def _has_aggregate(node: t.Select) -> bool:
-    return node.having is not None or any(c.window is None and _is_aggregate(c) for c in _calls(node))
+    return node.having is not None or any(
+        c.window is None and _is_aggregate(c) for c in _calls(node)
+    )
 
 
 # Aggregates and windows
@@ -297,7 +321,10 @@ def _windowed(node: t.Select, rows: list[Row]) -> list[Row]:
     for call in _calls(node):
         if call.window is not None:
             values = _over(call, call.window, rows)
-            rows = [replace(r, computed={**r.computed, call: v}) for r, v in zip(rows, values, strict=True)]
+            rows = [
+                replace(r, computed={**r.computed, call: v})
+                for r, v in zip(rows, values, strict=True)
+            ]
     return rows
 
 
@@ -305,14 +332,18 @@ def _over(call: t.Call, window: t.Window, rows: list[Row]) -> list[Any]:
     numbered = list(enumerate(rows))
     results: dict[int, Any] = {}
     for group in _partitions(window.partition, numbered):
-        ordered = _sorted(group, lambda x: [evaluate(k.expr, x[1]) for k in window.order], window.order)
+        ordered = _sorted(
+            group, lambda x: [evaluate(k.expr, x[1]) for k in window.order], window.order
+        )
         members = [r for _, r in ordered]
         for place, (number, _) in enumerate(ordered):
             results[number] = _at(call, window, members, place)
     return [results[i] for i in range(len(rows))]
 
 
-def _partitions(keys: tuple[t.Expr, ...], rows: list[tuple[int, Row]]) -> list[list[tuple[int, Row]]]:
+def _partitions(
+    keys: tuple[t.Expr, ...], rows: list[tuple[int, Row]]
+) -> list[list[tuple[int, Row]]]:
     found: list[tuple[list[Any], list[tuple[int, Row]]]] = []
     for number, row in rows:
         values = [evaluate(e, row) for e in keys]

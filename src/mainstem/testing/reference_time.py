@@ -14,7 +14,13 @@ from mainstem.testing.reference_values import Meaning, RowFails, is_date, strict
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _US = timedelta(microseconds=1)
-_SIZES = {"microsecond": 1, "millisecond": 1_000, "second": 1_000_000, "minute": 60_000_000, "hour": 3_600_000_000}
+_SIZES = {
+    "microsecond": 1,
+    "millisecond": 1_000,
+    "second": 1_000_000,
+    "minute": 60_000_000,
+    "hour": 3_600_000_000,
+}
 _MONTHS = {"year": 12, "quarter": 3, "month": 1}
 _DAYS = {"week": 7, "day": 1}
 _LARGEST = 2**31 - 1
@@ -39,7 +45,7 @@ def _checked(compute: Callable[..., Any]) -> Callable[..., Any]:
 def _micros(moment: Any) -> int:
     if is_date(moment):
         moment = datetime.combine(moment, time(), UTC)
-    return (moment - _EPOCH) // _US
+    return int((moment - _EPOCH) // _US)
 
 
 def _instant(micros: int) -> datetime:
@@ -53,7 +59,9 @@ def _month_moved(value: Any, months: int) -> Any:
     year, month = divmod(value.year * 12 + value.month - 1 + months, 12)
     if not 1 <= year <= 9999:
         raise OverflowError(f"year {year}")
-    return value.replace(year=year, month=month + 1, day=min(value.day, calendar.monthrange(year, month + 1)[1]))
+    return value.replace(
+        year=year, month=month + 1, day=min(value.day, calendar.monthrange(year, month + 1)[1])
+    )
 
 
 @_checked
@@ -85,7 +93,9 @@ def _added(unit: str, number: int, value: Any) -> Any:
 def _start(unit: str, value: Any) -> Any:
     """Give the start of a unit; the same for dates, instants and local clocks."""
     if unit in _SIZES:
-        micros = value.microsecond + 1_000_000 * (value.second + 60 * (value.minute + 60 * value.hour))
+        micros = value.microsecond + 1_000_000 * (
+            value.second + 60 * (value.minute + 60 * value.hour)
+        )
         return value - timedelta(microseconds=micros % _SIZES[unit])
     day = value if is_date(value) else value.replace(hour=0, minute=0, second=0, microsecond=0)
     if unit == "week":
@@ -145,7 +155,7 @@ def _local(value: datetime, zone: str) -> datetime:
 
 
 def _at_zone(value: datetime, zone: str) -> str:
-    return _local(value, zone).isoformat(" ")
+    return str(_local(value, zone).isoformat(" "))
 
 
 def _offset(value: datetime, zone: str) -> int:
@@ -153,11 +163,15 @@ def _offset(value: datetime, zone: str) -> int:
 
 
 @_checked
-def _made_instant(year: int, month: int, day: int, hour: int, minute: int, second: float) -> datetime:
+def _made_instant(
+    year: int, month: int, day: int, hour: int, minute: int, second: float
+) -> datetime:
     if not 0 <= second < 60:
         raise ValueError(f"second {second}")
     micros = Decimal(second).scaleb(6).to_integral_value(ROUND_HALF_EVEN)
-    return datetime(year, month, day, hour, minute, tzinfo=UTC) + timedelta(microseconds=int(micros))
+    return datetime(year, month, day, hour, minute, tzinfo=UTC) + timedelta(
+        microseconds=int(micros)
+    )
 
 
 def _last_day(value: Any) -> date:
@@ -175,7 +189,8 @@ def _bucket(width: t.Interval, value: datetime, origin: datetime = _EPOCH) -> da
     if width.months:
         first = origin.year * 12 + origin.month - 1
         months = value.year * 12 + value.month - 1
-        return _month_moved(datetime(1, 1, 1, tzinfo=UTC), first + (months - first) // width.months * width.months - 12)
+        whole = first + (months - first) // width.months * width.months
+        return datetime(whole // 12, whole % 12 + 1, 1, tzinfo=UTC)
     size = width.days * 86_400_000_000 + width.micros
     start = _micros(origin)
     return _instant(start + (_micros(value) - start) // size * size)

@@ -18,7 +18,7 @@ from mainstem.record import record
 WIDE = Context(prec=120)
 
 
-class RowFails(Exception):  # noqa: N818 - the contract's word (V10)
+class RowFails(Exception):
     """The row fails: an overflow, a cast without a result, an argument outside of a function's domain."""
 
 
@@ -93,8 +93,8 @@ def compare(a: Any, b: Any) -> int:
     if isinstance(a, str):
         a, b = a.encode(), b.encode()
     if isinstance(a, float) and (math.isnan(a) or math.isnan(b)):
-        return math.isnan(a) - math.isnan(b)
-    return (a > b) - (a < b)
+        return int(math.isnan(a)) - int(math.isnan(b))
+    return int(a > b) - int(a < b)
 
 
 key_of = cmp_to_key(compare)
@@ -102,7 +102,9 @@ key_of = cmp_to_key(compare)
 
 def ordered(values: list[Any]) -> list[Any]:
     """Sort values ascending, NULLs last (V4)."""
-    return sorted((v for v in values if v is not None), key=key_of) + [v for v in values if v is None]
+    return sorted((v for v in values if v is not None), key=key_of) + [
+        v for v in values if v is None
+    ]
 
 
 def distinct(values: list[Any]) -> list[Any]:

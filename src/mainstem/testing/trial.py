@@ -29,6 +29,8 @@ TABLE = "r"
 _SHAPE = parse_schema({"i": "bigint", **SCHEMA})
 # One failing row is run by itself; more than this many of one expression say nothing new.
 _MOST_FAILING = 2
+# Columns of one query. DuckDB 2.0.0 was seen to plan for minutes over 200 long ones.
+_BATCH = 20
 
 
 @record
@@ -79,8 +81,6 @@ class Laboratory:
         self.connection: duckdb.DuckDBPyConnection = plain_connection()
         self.connection.execute("SET enable_progress_bar = false")
         self._load(TABLE, self.rows)
-        for row in self.rows:
-            self._load(f"{TABLE}{row[0]}", [row])
 
     def _load(self, name: str, rows: Sequence[tuple[Any, ...]]) -> None:
         types = [f.type for f in _SHAPE.fields]
@@ -102,6 +102,7 @@ class Laboratory:
         return Trial(text, tree, bound, tuple(self.expected(bound, row) for row in self.rows))
 
     def expected(self, bound: t.Expr, row: tuple[Any, ...], *, is_lenient: bool = False) -> Any:
+        """Give what the reference makes of a row: a value or a `RowFails`."""
         columns = {(TABLE, n): v for n, v in zip(_SHAPE.names, row, strict=True)}
         try:
             return evaluate(bound, Row(columns, is_lenient=is_lenient))
@@ -110,9 +111,14 @@ class Laboratory:
 
     def check(self, trials: Sequence[Trial]) -> Iterator[Disagreement]:
         """Give every row on which DuckDB and the reference disagree."""
-        yield from self.check_values(trials)
+        for first in range(0, len(trials), _BATCH):
+            yield from self.check_values(trials[first : first + _BATCH])
         for trial in trials:
-            failing = [row for row, value in zip(self.rows, trial.expected, strict=True) if _must_fail(value)]
+            failing = [
+                row
+                for row, value in zip(self.rows, trial.expected, strict=True)
+                if _must_fail(value)
+            ]
             for row in failing[:_MOST_FAILING]:
                 found = self.alone(trial, row)
                 if isinstance(found, Exception):
@@ -152,7 +158,9 @@ class Laboratory:
         for number, trial in enumerate(trials):
             sql = DuckdbPrinter().expr(trial.bound)
             failing = [str(i) for i, v in enumerate(trial.expected) if isinstance(v, RowFails)]
-            guarded = f"CASE WHEN i NOT IN ({', '.join(failing)}) THEN {sql} END" if failing else sql
+            guarded = (
+                f"CASE WHEN i NOT IN ({', '.join(failing)}) THEN {sql} END" if failing else sql
+            )
             columns.append(f"{guarded} AS c{number}")
         try:
             return fetch(self.connection, f"SELECT {', '.join(columns)} FROM {TABLE} ORDER BY i")[2]
@@ -164,14 +172,18 @@ class Laboratory:
         import duckdb
 
         try:
-            sql = DuckdbPrinter().expr(trial.bound).replace(f'"{TABLE}".', "")
-            return fetch(self.connection, f"SELECT {sql} AS v FROM {TABLE}{row[0]}")[2][0][0]
+            sql = DuckdbPrinter().expr(trial.bound)
+            # A filter, not a table of one row: from that DuckDB would know every value when it plans.
+            return fetch(self.connection, f"SELECT {sql} AS v FROM {TABLE} WHERE i = {row[0]}")[2][
+                0
+            ][0]
         except (duckdb.Error, OverflowError, ValueError) as error:
             return error
 
     def shrunk(self, disagreement: Disagreement, trial: Trial) -> Disagreement:
         """Give the smallest part of an expression that disagrees by itself."""
-        parts = sorted({n for n in t.walk(trial.tree) if isinstance(n, t.Expr)}, key=lambda n: len(Printer().expr(n)))
+        texts = {Printer().expr(n): n for n in t.walk(trial.tree) if isinstance(n, t.Expr)}
+        parts = [texts[x] for x in sorted(texts, key=lambda x: (len(x), x))]
         for part in parts:
             if isinstance(part, t.Literal | t.Lambda | t.Interval):
                 continue
@@ -185,7 +197,9 @@ class Laboratory:
 def _has_failing_constant(node: t.Expr) -> bool:
     """Say whether some part without a column fails, whatever the row."""
     for part in t.walk(node):
-        if isinstance(part, t.Call | t.Cast) and not any(isinstance(n, t.Column | t.Lambda) for n in t.walk(part)):
+        if isinstance(part, t.Call | t.Cast) and not any(
+            isinstance(n, t.Column | t.Lambda) for n in t.walk(part)
+        ):
             try:
                 evaluate(part, Row())
             except RowFails:
@@ -224,13 +238,17 @@ def run_seed(seed: int, n_expressions: int = 300, depth: int = 3) -> Outcome:
     outcome = Outcome(seed)
     trials = []
     for _ in range(n_expressions):
-        tree = lab.generator.expr(lab.generator.pick(KINDS), lab.generator.random.randrange(1, depth + 1))
+        tree = lab.generator.expr(
+            lab.generator.pick(KINDS), lab.generator.random.randrange(1, depth + 1)
+        )
         trial = lab.trial(tree)
         if trial is None:
             outcome.n_refused += 1
             continue
         trials.append(trial)
-        outcome.used |= {catalogue()[n.name].name for n in t.walk(trial.bound) if isinstance(n, t.Call)}
+        outcome.used |= {
+            catalogue()[n.name].name for n in t.walk(trial.bound) if isinstance(n, t.Call)
+        }
     outcome.n_expressions = len(trials)
     outcome.n_cells = sum(len(x.expected) for x in trials)
     outcome.n_failing = sum(isinstance(v, RowFails) for x in trials for v in x.expected)
@@ -242,5 +260,3 @@ def run_seed(seed: int, n_expressions: int = 300, depth: int = 3) -> Outcome:
             outcome.disagreements.append(lab.shrunk(found, by_text[found.text]))
     lab.connection.close()
     return outcome
-
-

@@ -130,10 +130,13 @@ def json_value(chance: random.Random, column: str, dirt: float) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def json_line(chance: random.Random, names: list[str], dirt: float) -> str:
-    """Give one JSON object, its fields shuffled, some missing, repeated or unknown."""
+def json_line(
+    chance: random.Random, names: list[str], dirt: float, *, shuffled: bool = True
+) -> str:
+    """Give one JSON object, its fields shuffled or not, some missing, repeated or unknown."""
     fields = [(n, json_value(chance, n, dirt)) for n in names if n == "id" or chance.random() < 0.9]
-    chance.shuffle(fields)
+    if shuffled:
+        chance.shuffle(fields)
     if chance.random() < 0.1:
         fields.append(("other", chance.choice(['"x"', "[1,{}]", '{"id":1.9}', "null", "1e400"])))
     if chance.random() < dirt:
@@ -152,7 +155,10 @@ def json_bytes(seed: int, names: list[str]) -> bytes:
     chance = random.Random(seed)
     dirt = chance.choice([0, 0, 0.02, 0.1])
     end = chance.choice(["\n", "\n", "\r\n"])
-    lines = [json_line(chance, names, dirt) for _ in range(chance.randrange(8))]
+    # Lines with their fields in one order may pass by the pattern of their file.
+    shuffled = chance.random() < 0.4
+    count = chance.randrange(8)
+    lines = [json_line(chance, names, dirt, shuffled=shuffled) for _ in range(count)]
     if chance.random() < 0.1:
         lines.insert(
             chance.randrange(len(lines) + 1), chance.choice(["", "  ", "null", "[1]", "7", "{}"])

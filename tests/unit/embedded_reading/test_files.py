@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import importlib
 import os
+import random
+import sys
 import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +25,7 @@ from mainstem.plan.types import parse_schema
 
 
 def source(path: Path | str, schema: str, event_time: str = "", **options: Any) -> Source:
+    """Give a source of files."""
     return Source("s", files(str(path), **options), parse_schema(schema), event_time=event_time)
 
 
@@ -46,6 +50,71 @@ def test_damaged_gzip(tmp_path: Path) -> None:
     (tmp_path / "a.txt.gz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DataError, match=r"a\.txt\.gz is damaged or cut short"):
         ingest(duckdb.connect(), source(tmp_path / "a.txt.gz", "line string"))
+
+
+def zstd() -> Any:
+    """Give the module, wherever this Python has it."""
+    name = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
+    return importlib.import_module(name)
+
+
+def test_zstd(tmp_path: Path) -> None:
+    """A zstd file is read whole, and one that was cut short stops the run and is named."""
+    path = tmp_path / "a.txt.zst"
+    whole = zstd().compress(os.urandom(5000).hex().encode() + b"\nlast\n")
+    path.write_bytes(whole)
+    connection = duckdb.connect()
+    report = ingest(connection, source(path, "line string"))
+    lengths = connection.execute(f"SELECT length(line) FROM ({report.select})").fetchall()
+    assert lengths == [(10_000,), (4,)]
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match=r"a\.txt\.zst is damaged or cut short"):
+        ingest(duckdb.connect(), source(path, "line string"))
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "end"),
+    [("a.csv", b"text\n", b""), ("a.jsonl", b'{"text":"', b'"}'), ("a.txt", b"", b"")],
+)
+def test_line_longer_than_the_reader_takes(
+    tmp_path: Path, name: str, start: bytes, end: bytes
+) -> None:
+    """A line of 20 MB is read, slowly, and the report says which file it was."""
+    path = tmp_path / name
+    path.write_bytes(start + b"x" * 20_000_000 + end + b"\n")
+    column = "line" if name.endswith("txt") else "text"
+    connection = duckdb.connect()
+    report = ingest(connection, source(path, f"{column} string"))
+    lengths = connection.execute(f"SELECT length({column}) FROM ({report.select})").fetchall()
+    assert lengths == [(20_000_000,)]
+    assert [path for path, _ in report.slow_files] == [str(path)]
+
+
+def test_table_larger_than_memory(tmp_path: Path) -> None:
+    """The checked table spills: 96 MB of text that hardly compresses, with a limit of 64 MB."""
+    path = tmp_path / "a.txt"
+    chance = random.Random(1)
+    with path.open("wb") as stream:
+        for _ in range(96):
+            stream.writelines(chance.randbytes(4000).hex().encode() + b"\n" for _ in range(125))
+    config = {
+        "memory_limit": "64MB", "threads": 1, "temp_directory": str(tmp_path / "spill"),
+    }  # fmt: skip
+    connection = duckdb.connect(config=config)
+    report = ingest(connection, source(path, "line string"))
+    assert report.read == 12_000
+    found = connection.execute(f"SELECT sum(length(line)) FROM ({report.select})").fetchall()
+    assert found == [(12_000 * 8000,)]
+
+
+def test_blank_lines_between_objects(tmp_path: Path) -> None:
+    """Blank lines of JSON lines are no rows, and do not make the file slow."""
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'{"n":1}\n\n{"n":2}\n \t \n{"n":3}\n')
+    connection = duckdb.connect()
+    report = ingest(connection, source(path, "n bigint"), IngestOptions(positions=True))
+    rows = connection.execute(f"{report.select} ORDER BY __row").fetchall()
+    assert (rows, report.slow_files) == ([(1, 0), (2, 1), (3, 2)], ())
 
 
 def test_glob_order_and_positions(tmp_path: Path) -> None:
@@ -120,6 +189,7 @@ def test_event_time(tmp_path: Path, name: str, data: str) -> None:
 
 
 def parquet(path: Path, select: str) -> Path:
+    """Write a Parquet file with the rows of a query."""
     duckdb.connect().execute(f"COPY ({select}) TO '{path}' (FORMAT parquet)")
     return path
 

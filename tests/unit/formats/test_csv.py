@@ -52,6 +52,6 @@ def test_null_texts_are_unquoted() -> None:
 
 def test_multiline() -> None:
     """A quoted field may hold line ends; an open quote costs only its first line."""
-    format = CsvFormat(header=False, multiline=True)
-    assert read(b'1,"a\nb"\n3,4\n', format) == [("1", "a\nb"), ("3", "4")]
-    assert read(b'1,"a\n3,4\n', format) == [(1, 0, b'1,"a'), ("3", "4")]
+    spelling = CsvFormat(header=False, multiline=True)
+    assert read(b'1,"a\nb"\n3,4\n', spelling) == [("1", "a\nb"), ("3", "4")]
+    assert read(b'1,"a\n3,4\n', spelling) == [(1, 0, b'1,"a'), ("3", "4")]

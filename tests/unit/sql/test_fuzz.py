@@ -4,10 +4,10 @@ import random
 import time
 
 import pytest
+
 from mainstem.errors import DefinitionError
 from mainstem.sql.bind import bind
 from mainstem.sql.tokens import Text, tokenize
-
 from tests.unit.sql.queries import params, right_cases, tables
 
 CASES = right_cases()

@@ -3,17 +3,19 @@
 import time
 
 import pytest
+
 from mainstem.errors import CheckFailed, DefinitionError
 from mainstem.plan.types import parse_schema
 from mainstem.sql.bind import bind
 from mainstem.sql.parse import parse
-from mainstem.sql.text import Printer
+from mainstem.sql.text import Printer, to_text
 from mainstem.sql.tokens import Text
 
 T = {"t": parse_schema("a bigint, b boolean, s string")}
 
 
 def printed(expression):
+    """Printed."""
     return Printer().expr(parse(Text(f"SELECT {expression}")).body.items[0].expr)
 
 
@@ -21,7 +23,7 @@ def printed(expression):
     ("text", "meaning"),
     [
         ("1 + 2 * 3", "(1 + (2 * 3))"),
-        ("1 - 2 - 3", "((1 - 2) - 3)"),
+        ("1 - 2 - 3", "(1 - 2 - 3)"),
         ("6 / 3 * 2", "((6 / 3) * 2)"),
         ("- 1 + 2", "(-1 + 2)"),
         ("-a * b", '((- "a") * "b")'),
@@ -74,6 +76,7 @@ def test_precedence(text, meaning):
     ],
 )
 def test_what_is_outside_of_the_grammar_is_told_at_its_place(text, column, part):
+    """What is outside of the grammar is told at its place."""
     with pytest.raises(DefinitionError) as caught:
         parse(Text(text))
 
@@ -84,6 +87,7 @@ def test_what_is_outside_of_the_grammar_is_told_at_its_place(text, column, part)
 
 
 def codes(text):
+    """Codes."""
     with pytest.raises(CheckFailed) as caught:
         bind(text, T)
     return {finding.code for finding in caught.value.findings}
@@ -115,8 +119,29 @@ def test_deep_nesting_is_a_finding(expression):
     assert codes(f"SELECT {expression} AS x FROM t") & {"SqlTooDeep", "SqlSyntax", "SchemaSyntax"}
 
 
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "a" + " + 1" * 100,
+        "s" + " || s" * 100,
+        "(" * 30 + "a" + ")" * 30,
+        "NOT " * 15 + "b",
+        "upper(" * 30 + "s" + ")" * 30,
+        "a" + "::string::bigint" * 15,
+        "CASE WHEN b THEN 1 ELSE " * 30 + "2" + " END" * 30,
+    ],
+    ids=lambda text: text[:12],
+)
+def test_what_is_bound_can_be_printed_and_read_again(expression):
+    """What is bound can be printed and read again."""
+    bound = bind(f"SELECT {expression} AS x FROM t", T)
+
+    assert bind(to_text(bound.query), T).query == bound.query
+
+
 @pytest.mark.parametrize("words", ["((" * 500, "(SELECT * FROM " * 500, "t JOIN (" * 500])
 def test_deep_relations_are_a_finding(words):
+    """Deep relations are a finding."""
     assert codes(f"SELECT 1 AS x FROM {words}") <= {"SqlTooDeep", "SqlSyntax"}
 
 
@@ -129,6 +154,7 @@ def test_long_chains_of_and_and_or_are_bound(word):
 
 
 def test_chain_keeps_its_order():
+    """Chain keeps its order."""
     text = " OR ".join(f"x{n}" for n in range(100))
     found = printed(text).replace("(", "").replace(")", "").replace('"', "")
 
@@ -149,6 +175,7 @@ def test_nested_parentheses_do_not_double_the_work():
 
 
 def test_aliases_that_double_are_a_finding():
+    """Aliases that double are a finding."""
     columns = ", ".join(f"x{n} + x{n} AS x{n + 1}" for n in range(40))
 
     assert codes(f"SELECT a AS x0, {columns} FROM t") <= {"SqlTooDeep"}

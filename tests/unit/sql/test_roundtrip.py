@@ -1,10 +1,10 @@
 """The canonical text of a bound tree reads back to the same tree."""
 
 import pytest
+
 from mainstem.plan.types import parse_schema
 from mainstem.sql.bind import bind
 from mainstem.sql.text import to_text
-
 from tests.unit.sql.queries import TPCH, TPCH_SCHEMAS, params, right_cases, tables
 
 TPCH_TABLES = {name: parse_schema(text) for name, text in TPCH_SCHEMAS.items()}

@@ -150,7 +150,7 @@ def _disk(folder: Path) -> Line:
 def _state(file: Path | None, chosen: Chosen) -> list[Line]:
     """Look at the state directory of a pipeline; without a file, only where there is one here."""
     from mainstem.cli import target
-    from mainstem.cli.state import state_of
+    from mainstem.runtime.start import state_of
     from mainstem.runtime.status import status
 
     try:

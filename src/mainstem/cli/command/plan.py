@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from mainstem.cli import target
 from mainstem.cli.options import NO_CHOICE, NO_OPTIONS, Chosen, Common
 from mainstem.cli.output import say, say_json
-from mainstem.cli.state import state_of
 from mainstem.cli.table import aligned
 from mainstem.cli.values import text
+from mainstem.runtime.start import state_of
 
 if TYPE_CHECKING:
     from mainstem.definition.binding import Row

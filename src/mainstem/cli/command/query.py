@@ -11,10 +11,10 @@ from mainstem.cli import target
 from mainstem.cli.numbers import plural
 from mainstem.cli.options import NO_CHOICE, NO_SPEECH, Chosen, Speech
 from mainstem.cli.output import say
-from mainstem.cli.state import state_of
 from mainstem.cli.table import table
 from mainstem.cli.values import csv_line, plain
-from mainstem.errors import DataError, MainstemError, SettingsError, Stopped
+from mainstem.errors import DataError, SettingsError
+from mainstem.runtime.start import state_of
 
 if TYPE_CHECKING:
     from mainstem.runtime.query import Answer
@@ -49,12 +49,14 @@ def query(
     SettingsError
         For an empty question or a wrong limit.
     """
+    from mainstem.runtime.query import query as ask
+
     speech.start_log()
     if not sql.strip():
         raise SettingsError("the question is empty", code="Usage", fix='write "SELECT * FROM name"')
     if limit is not None and limit < 0:
         raise SettingsError(f"--limit is {limit}", code="Usage", fix="give 0 for all, or more")
-    answer = _answer(state_of(target.resolve(file, chosen)), sql)
+    answer = ask(state_of(target.resolve(file, chosen)), sql)
     if output == "json":
         _say_objects(answer)
     elif output == "csv":
@@ -64,18 +66,6 @@ def query(
     else:
         _say_table(answer, 1000 if limit is None else limit, quiet=speech.quiet)
     return 0
-
-
-def _answer(state_dir: Path, sql: str) -> Answer:
-    from mainstem.runtime.query import query as ask
-
-    try:
-        return ask(state_dir, sql)
-    except RuntimeError as error:
-        # How DuckDB says that Ctrl-C has ended a statement; errors of ours are of that kind too.
-        if isinstance(error, MainstemError) or str(error) != "Query interrupted":
-            raise
-        raise Stopped("the question was stopped by Ctrl-C", fix="ask again") from error
 
 
 def _say_table(answer: Answer, limit: int, *, quiet: bool) -> None:

@@ -16,9 +16,9 @@ from mainstem.cli.numbers import plural, rate, seconds
 from mainstem.cli.options import NO_CHOICE, NO_OPTIONS, Chosen, Common
 from mainstem.cli.output import say, say_line
 from mainstem.cli.progress import Progress
-from mainstem.cli.state import run_options
 from mainstem.cli.terminal import is_interactive
 from mainstem.errors import SettingsError, UnsupportedError
+from mainstem.runtime.start import run_options
 
 if TYPE_CHECKING:
     from mainstem.definition.resolve import Resolved
@@ -64,7 +64,7 @@ def run(
     threads_text = "" if threads is None else str(threads)
     resolved = target.resolve(file, chosen, memory_limit=memory_limit, threads=threads_text)
     plan = resolved.checked_plan()
-    options = run_options(resolved, given, engine)
+    options = run_options(resolved, params=given, engine=engine)
     if common.is_json or (common.output is None and not sys.stdout.isatty()):
         _run_in_lines(plan, options, resolved, quiet=common.quiet)
     else:

@@ -12,9 +12,9 @@ from mainstem.cli import target
 from mainstem.cli.numbers import count, seconds
 from mainstem.cli.options import NO_CHOICE, NO_OPTIONS, Chosen, Common
 from mainstem.cli.output import say, say_json
-from mainstem.cli.state import state_of
 from mainstem.cli.table import table
 from mainstem.errors import SettingsError
+from mainstem.runtime.start import state_of
 
 if TYPE_CHECKING:
     from mainstem.runtime.journal import RunRecord

@@ -10,7 +10,7 @@ from mainstem.cli.ledger import ledger_text
 from mainstem.cli.numbers import plural
 from mainstem.cli.options import NO_CHOICE, NO_OPTIONS, Chosen, Common
 from mainstem.cli.output import say, say_json
-from mainstem.cli.state import state_of
+from mainstem.runtime.start import state_of
 
 if TYPE_CHECKING:
     from mainstem.runtime.journal import RunRecord

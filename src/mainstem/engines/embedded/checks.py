@@ -96,9 +96,6 @@ _NOT_JSON = r",\s*[}\]]|[:\[,]\s*-?(?:[nN][aA][nN]|[iI][nN][fF])"
 _ESCAPED_LETTER = r"\\u00(?:3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa]|5[Ff])"
 
 
-BLANK_LINE = "(line IS NULL OR trim(line, ' ' || chr(9) || chr(13)) = '')"
-
-
 def json_structure(schema: Schema) -> str:
     """Give the structure text for DuckDB's ``json_transform``."""
     import json

@@ -19,7 +19,7 @@ from mainstem.engines.spec import Program
 from mainstem.functions.spec import catalogue
 from mainstem.plan import tree as t
 from mainstem.plan.nodes import Plan, Step
-from mainstem.sql.grouping import is_aggregate
+from mainstem.sql.bind_call import is_aggregate
 from mainstem.sql.order import row_columns
 from mainstem.sql.text import Printer, quoted
 

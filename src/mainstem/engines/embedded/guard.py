@@ -57,7 +57,7 @@ class Scanned:
     names: tuple[str, ...] | None = None
     has_blanks: bool = False
     _decoder: codecs.IncrementalDecoder = field(
-        default_factory=lambda: codecs.getincrementaldecoder("utf-8")()
+        default_factory=codecs.getincrementaldecoder("utf-8")
     )
     _pending: bool = False
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from mainstem.connectors.files.listing import InputFile, list_files
 from mainstem.connectors.files.options import FilesSource
 from mainstem.connectors.spec import read_options
-from mainstem.engines.embedded import checks, doubts, reading
+from mainstem.engines.embedded import doubts, reading
 from mainstem.engines.embedded.eventtime import EventTimeRule
 from mainstem.engines.embedded.guard import Scanned, Workspace
 from mainstem.engines.embedded.reading import KEYS, RAW, Group, Layout
@@ -220,8 +220,10 @@ class _Ingest:
                 self._load_slowly(one, group.constants)
             return True
         doubt = self._load_fast(group)
+        if self._has_blanks(group, loaded=not doubt):
+            return False
         if not doubt:
-            return not self._has_blanks(group)
+            return True
         if len(group.files) == 1:
             group.files[0].doubt = doubt
             return False
@@ -240,10 +242,14 @@ class _Ingest:
         try:
             sql, values = reading.insert_sql(self.table, self.source.schema, group, self.layout)
             n_rows = int(self.connection.execute(sql, values).fetchall()[0][0])
+        except UnicodeDecodeError:
+            # The message quotes the line, and was cut in the middle of a letter.
+            return "DuckDB refused it with a message that is no text"
         except (
             duckdb.InvalidInputException,
             duckdb.ConversionException,
             duckdb.OutOfRangeException,
+            duckdb.NotImplementedException,  # a line longer than what a thread reads at a time
         ) as error:
             return str(error).split("\n", 1)[0][:200]
         expected = reading.expected_rows(group, self.layout, n_rows)
@@ -255,17 +261,17 @@ class _Ingest:
             self.unknown += group.shape.unknown * self._plain_rows(n_rows)
         return ""
 
-    def _has_blanks(self, group: Group) -> bool:
+    def _has_blanks(self, group: Group, *, loaded: bool) -> bool:
         """Say, and remember, whether lines were loaded that are no rows (JSON lines)."""
         if self.layout.format != "json" or any(one.has_blanks for one in group.files):
             return False
-        blank = checks.BLANK_LINE.replace("line", f"{RAW}[1]")
-        found = self.connection.execute(
-            f"SELECT 1 FROM {self.table} WHERE {RAW} IS NOT NULL AND {blank} LIMIT 1"
-        ).fetchall()
+        # Those of spaces made the statement fail, so that only empty ones can be in the table.
+        empty = f"SELECT 1 FROM {self.table} WHERE {RAW}[1] IS NULL AND {RAW} IS NOT NULL LIMIT 1"
+        if loaded and not self.connection.execute(empty).fetchall():
+            return False
         for one in group.files:
-            one.has_blanks = bool(found)
-        return bool(found)
+            one.has_blanks = reading.has_blanks(one)
+        return any(one.has_blanks for one in group.files)
 
     def _plain_rows(self, n_rows: int) -> int:
         """Give how many of the rows loaded last are plain lines."""

@@ -8,6 +8,7 @@ a second closing brace. So it proves something only for a line that the parser t
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterable
 from itertools import islice
@@ -64,8 +65,9 @@ def shape_of(path: str, schema: Schema) -> Shape | None:
         value = _value(field.type) if field else f"{_STRING}|{_NUMBER}|true|false"
         if not value:
             return None
-        required = field is not None and not field.nullable
-        null, optional = ("", "") if required else ("|null", "?")
+        null = "" if field and not field.nullable else "|null"
+        # Unknown fields are required, so that every plain line has the same number of them.
+        optional = "?" if field and field.nullable else ""
         # Whether brace or comma: the parser refuses a brace in the middle and a comma at the end of
         # the text, and a comma before the brace is not matched.
         parts.append(f'(?:"{re.escape(key)}": ?(?:{value}{null})(?:, ?|\\}})){optional}')
@@ -91,7 +93,7 @@ def _first_keys(path: str) -> list[tuple[str, ...]]:
     found = []
     with Path(path).open("rb") as stream:
         # A line may be as long as the file; nothing is worth learning from such a one.
-        head = stream.read(1 << 16).splitlines(keepends=True)
+        head = io.BytesIO(stream.read(1 << 16))
     for line in islice(read_lines(head), SAMPLE):
         try:
             found.append(parse_json(line.text()).keys)

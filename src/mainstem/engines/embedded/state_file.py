@@ -143,7 +143,13 @@ def ask(
 ) -> tuple[list[str], list[str], list[tuple[Any, ...]]]:
     """Give the column names, types and rows of a question to the state tables."""
     try:
-        return fetch(connection, sql)
+        # In a thread: DuckDB hears of Ctrl-C only between its tasks, and one may take minutes.
+        watched = Session(connection).watch_call(lambda: fetch(connection, sql))
+        while True:
+            next(watched)
+    except StopIteration as end:
+        rows: tuple[list[str], list[str], list[tuple[Any, ...]]] = end.value
+        return rows
     except duckdb.Error as error:
         raise DataError(
             f"the query failed: {words(error)}", code="QueryFailed",

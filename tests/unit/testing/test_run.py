@@ -1,0 +1,33 @@
+"""A case that is wrong fails: each of these is a case with a mistake in it."""
+
+import pytest
+
+from mainstem.testing.case import read_cases
+from mainstem.testing.run import run_case
+
+WRONG = {
+    "another value": "query: SELECT 1 AS a\nbatch:\n  2",
+    "a row too much": "query: SELECT 1 AS a\nbatch:\n  1\n  1",
+    "another order": (
+        "query: SELECT x FROM (VALUES (1), (2)) AS v(x) ORDER BY x\nordered: yes\nbatch:\n  2\n  1"
+    ),
+    "another type": "query: SELECT 1 AS a\ncolumns: a string\nbatch:\n  1",
+    "no failure": "query: SELECT 1 AS a\nfails: overflow",
+    "other words": "query: SELECT 9223372036854775807 + x AS a FROM (VALUES (1)) AS v(x)\nfails: banana",
+    "a failure": "query: SELECT 9223372036854775807 + x AS a FROM (VALUES (1)) AS v(x)\nbatch:\n  1",
+    "no finding": "query: SELECT 1 AS a\nerror: ColumnNotFound",
+    "a finding elsewhere": "query: SELECT b AS a\nerror: ColumnNotFound at 1:9",
+    "one finding of two": "query: SELECT b AS a, c AS d\nerror: ColumnNotFound at 1:8",
+    "a warning that is not named": "query: SELECT CAST(1e0 AS string) AS a\nbatch:\n  1.0",
+}
+
+
+@pytest.mark.parametrize("text", WRONG.values(), ids=WRONG.keys())
+def test_a_wrong_case_fails(tmp_path, text):
+    """A wrong case fails."""
+    path = tmp_path / "some.case"
+    path.write_text(f"title: t\n{text}\n", "utf-8")
+    (case,) = read_cases(path)
+
+    with pytest.raises(AssertionError):
+        run_case(case)
