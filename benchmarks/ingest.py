@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -141,7 +142,9 @@ def compare(
             times[f"{label}_cpu"].append(cpu)
     ratio = statistics.median(times["checked"]) / statistics.median(times["plain"])
     size = path.stat().st_size
-    print(f"{name}: {N_ROWS} rows, {size / 1e6:.0f} MB, ratio {ratio:.2f}, of CPU {cpu_ratio(times):.2f}")
+    print(
+        f"{name}: {N_ROWS} rows, {size / 1e6:.0f} MB, ratio {ratio:.2f}, of CPU {cpu_ratio(times):.2f}"
+    )
     for label, values in times.items():
         print(f"  {label:11} {' '.join(f'{v:.3f}' for v in values)}")
     return ratio, times
@@ -181,7 +184,7 @@ def cost_of_checks(
     costs = {}
     for name, (query, test) in tests.items():
         pairs = [
-            tuple(cpu_of(connection, query.replace('TEST', word)) for word in ("TRUE", test))
+            tuple(cpu_of(connection, query.replace("TEST", word)) for word in ("TRUE", test))
             for _ in range(N_ROUNDS)
         ]
         costs[name] = round(statistics.median(b - a for a, b in pairs), 4)
@@ -191,7 +194,7 @@ def cost_of_checks(
             (listed,) = list_files(
                 read_options(FilesSource, files(str(path)), source.where), source.where
             )
-            found = [timed_twice(lambda x=listed: workspace.scan(x, None)) for _ in range(N_ROUNDS)]
+            found = [timed_twice(partial(workspace.scan, listed, None)) for _ in range(N_ROUNDS)]
             costs[f"{kind} lines and bytes"] = round(statistics.median(c for _, c in found), 4)
     return costs
 

@@ -136,8 +136,8 @@ def functions() -> str:
         "over columns.", "",
         "This page is written by `python tools/docs.py` from `mainstem.functions`.", "",
         "`T`, `U`, `K`, `V` stand for any type, the same one wherever the letter stands; `...` is",
-        "one or more further arguments; a word in quotes is a literal; ␊ is a line feed, ␍ and ␉ are",
-        "its like. NULL results and failures are promised as much as the others",
+        "one or more further arguments; a word in quotes is a literal; ␊ is a line feed, ␍ and ␉",
+        "are its like. NULL results and failures are promised as much as the others",
         "([contract](contract.md)).", "",
     ]  # fmt: skip
     family = None

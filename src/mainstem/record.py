@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from operator import attrgetter
-from typing import Any, ClassVar, TypeVar, dataclass_transform
+from typing import Any, ClassVar, TypeVar, cast, dataclass_transform
 
 _set = object.__setattr__
 ClassT = TypeVar("ClassT")
@@ -37,7 +37,7 @@ def record(cls: type[ClassT]) -> type[ClassT]:
     body["_key"] = staticmethod(_getter(compared))
     for name, method in _METHODS.items():
         body.setdefault(name, method)
-    made: type[ClassT] = type(cls)(cls.__name__, cls.__bases__, body)
+    made = cast("type[ClassT]", cast(Any, type(cls))(cls.__name__, cls.__bases__, body))
     made.__qualname__ = cls.__qualname__
     _repoint(cls, made)
     return made

@@ -31,6 +31,7 @@ def results(family: str, engine: str) -> dict[str, Any]:
 
 
 def keyed(row: Function) -> list[tuple[str, Form]]:
+    """Give the forms of a row that do not fail, each under a plain name."""
     number = ROWS.index(row)
     return [(f"{number}_{i}", form) for i, form in enumerate(forms(row)) if not form.fails]
 
@@ -60,6 +61,7 @@ def check_type(row: Function, form: Form) -> None:
     declared = declared_type(row, form)
     for one in values:
         if one is not None:
-            assert type_of_value(one).kind == declared.kind or {type_of_value(one).kind, declared.kind} == {"struct", "map"}, (
+            kinds = {type_of_value(one).kind, declared.kind}
+            assert len(kinds) == 1 or kinds == {"struct", "map"}, (
                 f"{form.query} is declared {declared}, its value is {one!r}"
             )

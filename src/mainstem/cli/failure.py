@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import sys
 import traceback
@@ -12,7 +13,7 @@ from typing import Any
 
 from mainstem.cli.output import flush, say
 from mainstem.cli.terminal import BOLD, GREEN, RED, YELLOW, Terminal, coloured, harmless
-from mainstem.errors import DOCS, Finding, InternalError, MainstemError
+from mainstem.errors import DOCS, Finding, InternalError, MainstemError, OutsideError
 from mainstem.settings.secret import masked
 
 _LONGEST_LINE = 160
@@ -39,8 +40,25 @@ def document(error: MainstemError) -> dict[str, Any]:
                       "findings": findings}}  # fmt: skip
 
 
-def unexpected(error: Exception) -> InternalError:
-    """Give the error that stands for one that nobody thought of; never the user's fault."""
+# What a file system refuses, whatever the program does: no rights, no room, read-only, a broken disk.
+_REFUSALS = {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOTDIR,
+    errno.ENAMETOOLONG,
+}  # fmt: skip
+
+
+def unexpected(error: Exception) -> MainstemError:
+    """Give the error that stands for one that nobody thought of; never the user's fault.
+
+    A file system that refuses is not ours either, wherever that comes up.
+    """
+    if isinstance(error, OSError) and error.filename and error.errno in _REFUSALS:
+        refused = OutsideError(
+            f"cannot use {str(error.filename)!r}: {error.strerror}", code="FileRefused",
+            fix="give this user the right to it and the disk room, or name another place",
+        )  # fmt: skip
+        refused.__cause__ = error
+        return refused
     found = InternalError(
         f"{type(error).__name__}: {error}" if str(error) else type(error).__name__,
         fix="run it again with --debug, and attach what it prints and the output of "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +14,8 @@ if TYPE_CHECKING:
     from mainstem.plan.types import Schema
 
 
-def write_schemas(file: Path, chosen: Chosen) -> Iterator[str]:
-    """Write the missing schemas of a pipeline into its file; give a line for each."""
+def write_schemas(file: Path, chosen: Chosen) -> tuple[dict[str, Schema], str]:
+    """Write the missing schemas of a pipeline into its file; give them, and the change as a diff."""
     from mainstem.definition.binding import bound
     from mainstem.definition.infer import edit, sources_without_schema
     from mainstem.definition.load import load
@@ -27,8 +26,7 @@ def write_schemas(file: Path, chosen: Chosen) -> Iterator[str]:
     pipeline = load(file, chosen.pipeline)
     missing = sources_without_schema(pipeline)
     if not missing:
-        yield "every source has a schema"
-        return
+        return {}, ""
     findings = Findings()
     settings = read(pipeline.file, env=chosen.env, flags=chosen.flags(), findings=findings)
     schemas: dict[str, Schema] = {}
@@ -41,8 +39,7 @@ def write_schemas(file: Path, chosen: Chosen) -> Iterator[str]:
             schemas[source.name] = infer_schema(binding, base_of(pipeline))
     change = edit(file, schemas)
     change.write()
-    for name, schema in schemas.items():
-        yield f"{file}: schema of {name!r} written ({schema})"
+    return schemas, change.diff()
 
 
 def first_pipeline(data: Path, folder: Path) -> str:

@@ -118,10 +118,11 @@ def checked_name(name: object, kind: str, where: Place) -> str:
     """
     pattern = _PIPELINE_NAME if kind == "pipeline" else _NAME
     if not isinstance(name, str) or not pattern.fullmatch(name) or len(name) > _LONGEST:
-        close = re.sub(r"\W+", "_", str(name)).strip("_")[:_LONGEST]
-        right = close if pattern.fullmatch(close) else f"{kind}_{close}".strip("_")
+        close = re.sub(r"\W+", "_", str(name), flags=re.ASCII).strip("_")[:_LONGEST]
+        # With a prefix the name could be too long again.
+        right = close if pattern.fullmatch(close) else f"{kind}_{close}"[:_LONGEST].strip("_")
         raise DefinitionError(
-            f"{name!r} is no name for a {kind} (letters, digits and underscores, at most "
+            f"{name!r} is no name for a {kind} (letters a to z, digits and underscores, at most "
             f"{_LONGEST})", where=where, code="NameNotValid", fix=f"write {right}",
         )  # fmt: skip
     if "__" in name:

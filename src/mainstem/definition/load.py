@@ -44,6 +44,11 @@ def load(path: str | Path, name: str = "") -> Pipeline:
         When the file is missing, cannot be read or executed, or does not hold the pipeline.
     """
     file = Path(path)
+    if file.suffix.lower() not in SUFFIXES and not file.exists():
+        raise DefinitionError(
+            f"there is no file or folder {str(path)!r}", code="PipelineFileMissing",
+            fix="name the file that declares the pipeline, or its folder",
+        )  # fmt: skip
     if file.suffix.lower() not in SUFFIXES:
         raise DefinitionError(
             f"{str(path)!r} is no pipeline file (they end in {listing(SUFFIXES)})",
@@ -65,13 +70,18 @@ def _text(file: Path) -> str:
             code="PipelineFileMissing", fix="save it as UTF-8",
         ) from None  # fmt: skip
     except OSError as error:
-        folder = file.parent
-        beside = folder.glob("*") if folder.is_dir() else ()
-        close = nearest(file.name, [p.name for p in beside if p.suffix.lower() in SUFFIXES])
+        fix = _instead_of(file) if isinstance(error, FileNotFoundError) else "check its rights"
         raise DefinitionError(
             f"cannot read {str(file)!r}: {error.strerror or error}", code="PipelineFileMissing",
-            fix=f"write {folder / close}" if close else "mainstem init makes a first pipeline",
+            fix=fix,
         ) from None  # fmt: skip
+
+
+def _instead_of(file: Path) -> str:
+    folder = file.parent
+    beside = folder.glob("*") if folder.is_dir() else ()
+    close = nearest(file.name, [p.name for p in beside if p.suffix.lower() in SUFFIXES])
+    return f"write {folder / close}" if close else "mainstem init makes a first pipeline"
 
 
 def _compiled(text: str, file: str) -> CodeType:

@@ -7,6 +7,7 @@ findings come together.
 from __future__ import annotations
 
 import dataclasses
+import traceback
 from collections.abc import Mapping, Sequence
 
 from mainstem.connectors.spec import Connector, connector, read_options
@@ -280,6 +281,10 @@ class _Work:
             self.findings.add(error.finding)
             self.failed.add(declared.name)
             return None
+        except Exception as error:  # the user's own function: whatever it raises is no fault of ours
+            self.findings.add(_function_failed(declared, error))
+            self.failed.add(declared.name)
+            return None
         try:
             self.reads[declared.name] = reads_of(parse(text))
         except MainstemError:
@@ -423,6 +428,18 @@ class _Work:
         severity: str = "error",
     ) -> None:  # fmt: skip
         self.findings.add(Finding(code, what, where, fix, severity, step))
+
+
+def _function_failed(declared: StepDeclaration, error: Exception) -> Finding:
+    """Point at the line of the user's function that raised; frames of libraries say less."""
+    file = declared.where.file
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
+    where = Place(file, frames[-1].lineno or 0) if frames else declared.where
+    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return Finding(
+        "FunctionFailed", f"the function of {declared.kind} {declared.name!r} failed: {said}",
+        where, "correct the line; the function takes nothing and returns SQL", step=declared.name,
+    )  # fmt: skip
 
 
 def refused_stream(name: str, row: Connector, where: Place) -> Finding | None:

@@ -1,4 +1,4 @@
-"""Binds a text: from what the user wrote to a tree that means one thing, with all findings at once."""
+"""Binds a text: from what the user wrote to a tree that means one thing, or to all findings."""
 
 from __future__ import annotations
 

@@ -345,7 +345,7 @@ class CallBinder(NameBinder):
         is_span = isinstance(offset, t.Interval)
         if is_span != (key in (DATE, TIMESTAMP)) or not (is_span or key.is_numeric):
             self.frame_wrong(f"this offset cannot be added to a {key}", node,
-                             "a date or timestamp takes an INTERVAL, a number takes a number")  # fmt: skip
+                             "write an INTERVAL over time, a number over numbers")  # fmt: skip
 
     def warn_float_aggregate(self, node: t.Call, args: Sequence[t.Expr]) -> None:
         for arg in args:
@@ -367,7 +367,7 @@ _LAST = 2
 
 
 def _reach(bound: t.Bound) -> int:
-    """Give where an end of a frame lies: -2 for the first row, 0 for the current, 2 for the last."""
+    """Give where an end of a frame lies, from -2, the first row, over 0, the current, to 2."""
     if bound.kind == "current":
         return 0
     size = _LAST if bound.kind == "unbounded" else 1

@@ -92,7 +92,7 @@ class ExpressionBinder(CallBinder):
         whens = []
         for condition, value in node.whens:
             if node.operand is not None:
-                condition = t.Call("=", (node.operand, condition), at=condition.at)
+                condition = t.Call("=", (node.operand, condition), at=condition.at)  # noqa: PLW2901 - spelled out
             inner = context.inside(clause="WHEN")
             whens.append((self.condition(condition, inner), self.expr(value, context)))
         default = self.expr(node.default, context) if node.default is not None else None
@@ -241,7 +241,7 @@ def projected(
     types: Sequence[Type],
     names: Sequence[str] = (),
 ) -> t.Query:
-    """Give a query whose columns are converted to `types` (and renamed); itself when nothing changes."""
+    """Give a query with its columns converted and renamed; itself if nothing changes."""
     wanted = tuple(names) or tuple(n for n, _ in columns)
     if all(c[1] == x for c, x in zip(columns, types, strict=True)) and not names:
         return query

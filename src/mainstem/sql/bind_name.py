@@ -166,7 +166,7 @@ class NameBinder(ABC):
 
     def no_column(self, node: t.Name, context: Context) -> t.Expr:
         name = node.parts[-1] if len(node.parts) == 1 else ".".join(node.parts)
-        # An item that cannot be resolved is not its own nearest name: `SELECT amout` has the alias amout.
+        # An item that cannot be resolved is not its own nearest name.
         aliases = [alias for alias in context.aliases if alias.lower() != node.parts[-1].lower()]
         known = [*context.scope.column_names(), *aliases, *context.locals]
         close = nearest(node.parts[-1], known)
@@ -260,7 +260,7 @@ class NameBinder(ABC):
 def _fits(value: Decimal, to: Type) -> bool:
     """Say whether a decimal type holds a value without rounding.
 
-    It looks at the digits: arithmetic on 38 digits would be rounded to the 28 of the default context.
+    It looks at the digits: arithmetic would round 38 digits to the 28 of the default context.
     """
     parts = value.as_tuple()
     exponent = int(parts.exponent)
@@ -276,5 +276,5 @@ def _deeper(expr: t.Expr, depth: int, at: int) -> t.Expr:
         return t.rebuilt(node, change)
 
     changed = change(expr)
-    assert isinstance(changed, t.Expr)
+    assert isinstance(changed, t.Expr)  # noqa: S101 - for the type checker
     return changed

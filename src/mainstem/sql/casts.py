@@ -67,7 +67,7 @@ def _first(own: Type, to: Type) -> str:
 
 
 def time_literal(text: str, to: Type) -> date | datetime | None:
-    """Read ``YYYY-MM-DD[ HH:MM[:SS[.ffffff]][Z|±HH:MM]]`` as a date or an instant; None when it is not one.
+    """Read ``YYYY-MM-DD[ HH:MM[:SS[.ffffff]][Z|±HH:MM]]`` as a date or an instant, or give None.
 
     Without an offset a time is UTC (V7).
     """

@@ -19,8 +19,8 @@ RESERVED = frozenset(
 )  # fmt: skip
 
 # A tree is walked by functions that call themselves; beyond these Python's own limit would end the
-# program. A user may nest MAX_NESTING levels; the reader takes some more, because the canonical text
-# of a bound tree, which is read again, has conversions in it that the user did not write.
+# program. A user may nest MAX_NESTING levels; the reader takes some more, because the canonical
+# text of a bound tree, which is read again, has conversions in it that the user did not write.
 MAX_NESTING = 40
 MAX_READ = 48
 # Levels of a whole tree: a chain such as a + b + c + … has one for each sign.

@@ -91,12 +91,12 @@ class Expressions(Calls, ABC):
         is_negated = upper == "NOT" and self.next.upper in ("IN", "BETWEEN", "LIKE", "ILIKE")
         if is_negated:
             self.advance()
-        found = self.membership(left, is_negated)
+        found = self.membership(left, is_negated=is_negated)
         if found is None or not is_negated or isinstance(found, t.InList | t.InQuery):
             return found
         return t.Call("not", (found,), at=at)
 
-    def membership(self, left: t.Expr, is_negated: bool) -> t.Expr | None:
+    def membership(self, left: t.Expr, *, is_negated: bool) -> t.Expr | None:
         at = self.token.at
         if self.accept("BETWEEN"):
             low = self.joining()
@@ -109,10 +109,10 @@ class Expressions(Calls, ABC):
                     args.append(self.joining())
                 return t.Call(word.lower(), tuple(args), at=at)
         if self.accept("IN"):
-            return self.in_(left, is_negated, at)
+            return self.in_(left, is_negated=is_negated, at=at)
         return None
 
-    def in_(self, left: t.Expr, is_negated: bool, at: int) -> t.Expr:
+    def in_(self, left: t.Expr, *, is_negated: bool, at: int) -> t.Expr:
         self.expect("(")
         if self.token.upper in ("SELECT", "WITH", "VALUES"):
             query = self.query()
@@ -131,7 +131,7 @@ class Expressions(Calls, ABC):
         if sign == "=" and word in ("ANY", "SOME"):
             return t.InQuery((left,), query, at=at)
         if sign == "<>" and word == "ALL":
-            return t.InQuery((left,), query, True, at=at)
+            return t.InQuery((left,), query, negated=True, at=at)
         raise self.wrong(
             f"{sign} {word} (SELECT …) is not in the dialect",
             at=at,
@@ -473,8 +473,8 @@ class Expressions(Calls, ABC):
 def balanced(name: str, parts: Sequence[t.Expr], places: Sequence[int]) -> t.Expr:
     """Give a chain of ANDs or ORs as a tree of small depth, in the order of the text.
 
-    A chain of 5000 ORs is what programs write. As a tree that leans left it is 5000 levels deep, and
-    everything that walks it would end in a RecursionError.
+    A chain of 5000 ORs is what programs write. As a tree that leans left it is 5000 levels deep,
+    and everything that walks it would end in a RecursionError.
     """
     if len(parts) == 1:
         return parts[0]

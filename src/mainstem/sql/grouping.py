@@ -62,7 +62,7 @@ class Groups:
             if not any(is_aggregate(n) for n in t.walk(i.expr))
             and not isinstance(i.expr, t.Literal)
         )
-        return cls(True, keys, keys)
+        return cls(is_grouped=True, keys=keys, bound=keys)
 
     @classmethod
     def implied(cls, node: t.Select, items: Sequence[t.Item], reporter: _Reporter) -> Groups:
@@ -77,9 +77,10 @@ class Groups:
         """GROUP BY a, ROLLUP (b): the sets of the items multiply."""
         keys = tuple(dict.fromkeys(e for item in sets for one in item for e in one))
         if not any(has_grouping):
-            return cls(True, keys, keys)
+            return cls(is_grouped=True, keys=keys, bound=keys)
         whole = [_unique(_flat(chosen)) for chosen in product(*sets)]
-        return cls(True, keys, (t.Grouping("sets", tuple(whole)),))
+        grouping = t.Grouping("sets", tuple(whole))
+        return cls(is_grouped=True, keys=keys, bound=(grouping,))
 
     def uncovered(self, parts: Sequence[t.Node], own: set[str]) -> Iterator[t.Column]:
         """Give the columns of this query's relations that no group key covers."""

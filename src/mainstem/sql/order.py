@@ -1,7 +1,8 @@
 """What depends on the order of rows (V6, T11): made total, warned of, or refused.
 
 A row has no position of its own in a bounded query, so ties are broken by the values of the row:
-the columns of all relations in FROM, in their order. Rows that tie on every column are equal, and which
+the columns of all relations in FROM, in their order. Rows that tie on every column are equal, and
+which
 of two equal rows comes first cannot be seen in any answer. Maps have no order, so a relation with a
 map column cannot break ties.
 """
@@ -44,7 +45,7 @@ def finish_order(query: t.Query, reporter: _Reporter) -> tuple[t.Query, bool]:
     inner = _Totals(reporter)
     body = inner.visit(query.body)
     ctes = tuple(dataclasses.replace(c, query=inner.query(c.query)) for c in query.ctes)
-    assert isinstance(body, t.Select | t.Values | t.SetOperation)
+    assert isinstance(body, t.Select | t.Values | t.SetOperation)  # noqa: S101 - for the type checker
     done = dataclasses.replace(query, body=body, ctes=ctes)
     is_total = _is_total(query)
     if query.limit is not None and not is_total:
@@ -160,7 +161,7 @@ class _Totals:
     def total(self, call: t.Call, visible: Sequence[t.Column | t.Expr]) -> t.Call:
         """Append to a window's order what decides its ties."""
         window = call.window
-        assert window is not None
+        assert window is not None  # noqa: S101 - for the type checker
         frame = window.frame
         if (frame is not None and frame.unit != "rows" and frame.start.offset) or (
             frame is not None and frame.unit != "rows" and frame.end.offset
@@ -206,13 +207,13 @@ class _Windows:
 
 
 def _asof_keys(node: t.Join) -> tuple[list[t.Expr], bool]:
-    """Give the right side's keys and time of an ASOF condition, and whether the match looks back."""
-    assert node.on is not None, "the binder refuses ASOF without a condition"
+    """Give the right side's keys and time of an ASOF condition; whether it looks back."""
+    assert node.on is not None, "the binder refuses ASOF without a condition"  # noqa: S101 - for the type checker
     owned = {node.right.alias}
     keys: list[t.Expr] = []
     is_back = True
     for part in conjuncts(node.on):
-        assert isinstance(part, t.Call), "the binder refuses other conditions"
+        assert isinstance(part, t.Call), "the binder refuses other conditions"  # noqa: S101 - for the type checker
         left, right = part.args
         is_turned = bool({n.relation for n in t.walk(left) if isinstance(n, t.Column)} & owned)
         keys.append(left if is_turned else right)
@@ -292,5 +293,5 @@ def _columns(node: t.Relation) -> list[t.Expr]:
     if isinstance(node, t.TableCall):
         types = [*node.types, *([BIGINT] if node.has_ordinality else [])]
         return [t.Column(node.alias, n, type=x) for n, x in zip(node.columns, types, strict=True)]
-    assert isinstance(node, t.Table)
+    assert isinstance(node, t.Table)  # noqa: S101 - for the type checker
     return [t.Column(node.alias, n, type=x) for n, x in node.shape]

@@ -34,8 +34,10 @@ BIGINT_DIGITS = 19
 
 @record
 class Pattern:
-    """A parsed pattern of `functions.spec`; kind is type, decimal, variable, list, map, struct, word,
-    literal, regex, interval or lambda."""
+    """A parsed pattern of `functions.spec`.
+
+    Kinds: type, decimal, variable, list, map, struct, word, literal, regex, interval, lambda.
+    """
 
     kind: str
     type: Type | None = None
@@ -51,7 +53,7 @@ def pattern(text: str) -> Pattern:
     text = text.strip()
     if text.endswith("..."):
         inner = pattern(text[:-3])
-        return Pattern(inner.kind, inner.type, inner.name, inner.parts, True)
+        return Pattern(inner.kind, inner.type, inner.name, inner.parts, is_variadic=True)
     if text.startswith("'"):
         return Pattern("word", STRING, text.lower())
     if ":" in text:
@@ -87,7 +89,7 @@ def common(types: Sequence[Type]) -> Type | None:
 
 
 def _common(a: Type, b: Type) -> Type | None:
-    if a == b or b == NULL:
+    if b in (a, NULL):
         return a
     if a == NULL:
         return b
@@ -259,7 +261,7 @@ def _solve(
         firm = [t.type_of(a) for a in direct if not isinstance(a, t.Literal)]
         anchor = common(firm) if firm else None
         if anchor is not None and anchor != NULL and direct and len(direct) == len(types):
-            types = [literal_type(a, anchor) for a in direct]
+            types = [literal_type(a, anchor) for a in direct]  # noqa: PLW2901 - literals adapt
         joined = common(types)
         if joined is None:
             return None

@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 from mainstem.plan import tree as t
 from mainstem.sql.cursor import MAX_LEVELS, MAX_NESTING
+from mainstem.sql.depth import too_deep
 from mainstem.sql.expressions import Expressions
-from mainstem.sql.text import is_chain
 from mainstem.sql.tokens import Text
 
 WINDOW_TABLES = ("tumble", "hop", "session", "cumulate")
@@ -319,7 +319,7 @@ class Parser(Expressions):
         at = self.token.at
         is_lateral = self.accept("LATERAL")
         if self.peek("(") and (is_lateral or self.is_query()):
-            return self.derived(is_lateral)
+            return self.derived(is_lateral=is_lateral)
         if self.accept("("):
             self.enter()
             inner = self.from_()
@@ -365,7 +365,7 @@ class Parser(Expressions):
             for opening in range(start - 1, self.at, -1)
         )
 
-    def derived(self, is_lateral: bool) -> t.Relation:
+    def derived(self, *, is_lateral: bool) -> t.Relation:
         at = self.advance().at
         query = self.query()
         self.expect(")")
@@ -373,9 +373,11 @@ class Parser(Expressions):
 
     def aliased(self, relation: t.Relation) -> t.Relation:
         alias, columns = relation.alias, relation.columns
-        if self.accept("AS"):
-            alias = self.identifier("an alias")
-        elif self.token.kind == "quoted" or (self.token.kind == "word" and not self.is_reserved()):
+        if (
+            self.accept("AS")
+            or self.token.kind == "quoted"
+            or (self.token.kind == "word" and not self.is_reserved())
+        ):
             alias = self.identifier("an alias")
         if alias and self.peek("("):
             columns = self.column_list()
@@ -401,7 +403,7 @@ class Parser(Expressions):
         return t.TableCall(lowered, (*args, *partition), has_ordinality, table, at=at)
 
     def window_input(self) -> tuple[t.Relation, tuple[t.Expr, ...]]:
-        """Read the table of a window function: a name, ``TABLE name [PARTITION BY …]`` or a query."""
+        """Read a window function's table: a name, ``TABLE name [PARTITION BY …]`` or a query."""
         at = self.token.at
         if self.peek("(") and self.next.upper in ("SELECT", "WITH", "VALUES"):
             self.advance()
@@ -483,24 +485,3 @@ def parse(text: Text) -> t.Query:
         fix = "take parts out into WITH queries or views, or aggregate a list instead of a chain"
         raise text.error("SqlTooDeep", what, deep.at, fix)
     return query
-
-
-def too_deep(query: t.Query) -> t.Node | None:
-    """Give a node that stands deeper than the tree's walkers can go, or None. Calls not itself."""
-    left: list[tuple[t.Node, int, int]] = [(query, 0, 0)]
-    while left:
-        node, levels, nesting = left.pop()
-        if (levels > MAX_LEVELS or nesting > MAX_NESTING) and node.at >= 0:
-            return node
-        for child in t.children(node):
-            left.append((child, levels + 1, nesting + _parentheses(node, child)))
-    return None
-
-
-def _parentheses(parent: t.Node, child: t.Node) -> int:
-    """Give how many levels of the reader a child costs when it is printed and read again."""
-    if not isinstance(child, t.Expr | t.Query):
-        return 0
-    if isinstance(child, t.Call) and is_chain(parent, child):
-        return 0
-    return 2 if isinstance(child, t.Call) and child.name in ("not", "negate") else 1

@@ -37,7 +37,7 @@ class Binder(RelationBinder):
         for cte in node.ctes:
             if any(cte.name.lower() == other.name.lower() for other in ctes):
                 self.report("DuplicateName", f"WITH {cte.name!r} stands twice", cte, "rename one")
-            bound, columns = self.cte(cte, node.is_recursive, outer, named)
+            bound, columns = self.cte(cte, outer, named, is_recursive=node.is_recursive)
             named = named.with_cte(cte.name, columns)
             ctes.append(bound)
         if isinstance(node.body, t.Select):
@@ -55,7 +55,7 @@ class Binder(RelationBinder):
         ), columns
 
     def cte(
-        self, node: t.Cte, is_recursive: bool, outer: Scope | None, named: Named
+        self, node: t.Cte, outer: Scope | None, named: Named, *, is_recursive: bool
     ) -> tuple[t.Cte, Columns]:
         if (
             is_recursive
@@ -311,7 +311,7 @@ class Binder(RelationBinder):
                 made += self.star(item.expr, scope)
             else:
                 made.append(item)
-        # A named output keeps its name; only unnamed ones make way, so `sum(x), sum(y)` are two columns.
+        # A named output keeps its name; only unnamed ones make way: `sum(x), sum(y)` are two.
         taken = {i.name.lower() for i in made if i.name}
         named: list[t.Item] = []
         for item in made:
@@ -391,7 +391,7 @@ class Binder(RelationBinder):
         if count_sets(node.group) > MAX_SETS:
             what = f"GROUP BY stands for more than {MAX_SETS} grouping sets"
             self.report("GroupingTooLarge", what, node.group[0], "name the sets: GROUPING SETS (…)")
-            return Groups(True)
+            return Groups(is_grouped=True)
         sets = [[tuple(bound(e) for e in s) for s in spelled_out(g)] for g in node.group]
         return Groups.of(sets, [isinstance(g, t.Grouping) for g in node.group])
 

@@ -53,7 +53,7 @@ class RelationBinder(ExpressionBinder):
             return self.join(node, scope, named)
         if isinstance(node, t.Pivot):
             return self.relation(self.pivot(node, named), scope, named)
-        assert isinstance(node, t.TableCall)
+        assert isinstance(node, t.TableCall)  # noqa: S101 - for the type checker
         return self.table_call(node, scope, named)
 
     def show(self, node: t.Node, shown: str, columns: Columns, scope: Scope) -> Visible:
@@ -207,8 +207,7 @@ class RelationBinder(ExpressionBinder):
             for a in c.args
         ]
         pairs = zip(sides[::2], sides[1::2], strict=True)
-        if any(not (_is_side(a, rights) and _is_side(b, rights)) or bool(a & rights) == bool(b & rights)
-               for a, b in pairs):  # fmt: skip
+        if not all(_are_sides(a, b, rights) for a, b in pairs):
             what = "each condition of ASOF compares a value of the left with one of the right table"
             self.report("AsofCondition", what, node, "write ON a.key = b.key AND a.ts >= b.ts")
         if isinstance(node.right, t.Join):
@@ -276,7 +275,7 @@ class RelationBinder(ExpressionBinder):
         return self.pivots[id(node)][1]
 
     def spelled_pivot(self, node: t.Pivot, named: Named) -> t.Subquery:
-        """Spell PIVOT out as aggregates with FILTER; the other columns are the groups (or GROUP BY says)."""
+        """Spell PIVOT out as aggregates with FILTER; the other columns are the groups."""
         probe = Scope()
         quiet = Findings()
         binder = type(self)(self.text, self.params, quiet)
@@ -297,14 +296,14 @@ class RelationBinder(ExpressionBinder):
         items = [t.Item(g, at=node.at) for g in groups]
         for case in node.cases:
             label = case.name or (str(case.expr.value) if isinstance(case.expr, t.Literal) else "")
-            for value in node.values:
-                items.append(
-                    t.Item(
-                        self.pivoted(value.expr, node.on, case),
-                        _pivot_name(label, value, node),
-                        at=case.at,
-                    )
+            items += [
+                t.Item(
+                    self.pivoted(value.expr, node.on, case),
+                    _pivot_name(label, value, node),
+                    at=case.at,
                 )
+                for value in node.values
+            ]
         select = t.Select(tuple(items), node.source, group=groups, at=node.at)
         if not groups:
             select = dataclasses.replace(select, group=())
@@ -324,7 +323,7 @@ class RelationBinder(ExpressionBinder):
             return t.rebuilt(node, change)
 
         changed = change(expr)
-        assert isinstance(changed, t.Expr)
+        assert isinstance(changed, t.Expr)  # noqa: S101 - for the type checker
         return changed
 
 
@@ -345,6 +344,7 @@ def _pivot_name(label: str, value: t.Item, node: t.Pivot) -> str:
     return f"{label}_{value.expr.name}" if isinstance(value.expr, t.Call) else label
 
 
-def _is_side(relations: set[str], rights: set[str]) -> bool:
-    """Say whether an expression reads one side of a join, and not both."""
-    return bool(relations) and (relations <= rights or not relations & rights)
+def _are_sides(a: set[str], b: set[str], rights: set[str]) -> bool:
+    """Say whether one of two values reads the right side alone, and the other the left alone."""
+    ours, others = (a, b) if a & rights else (b, a)
+    return bool(ours) and ours <= rights and bool(others) and not others & rights

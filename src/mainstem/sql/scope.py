@@ -14,7 +14,7 @@ Columns = tuple[tuple[str, Type], ...]
 
 @record
 class Visible:
-    """One relation in scope. `shown` is the user's alias, `alias` the one printed (unique outward)."""
+    """One relation in scope: `shown` is the user's alias, `alias` the printed one."""
 
     shown: str
     alias: str

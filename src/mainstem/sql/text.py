@@ -159,7 +159,8 @@ class Printer:
         if isinstance(node, t.Table):
             return quoted(node.name) + self.alias(node)
         if isinstance(node, t.Subquery):
-            return f"{'LATERAL ' if node.is_lateral else ''}({self.query(node.query)}){self.alias(node)}"
+            lateral = "LATERAL " if node.is_lateral else ""
+            return f"{lateral}({self.query(node.query)}){self.alias(node)}"
         if isinstance(node, t.TableCall):
             ordinality = " WITH ORDINALITY" if node.has_ordinality else ""
             return f"{node.name.upper()}({self.list(node.args)}){ordinality}{self.alias(node)}"
@@ -240,7 +241,7 @@ class Printer:
         args = [self.expr(a) for a in node.args]
         if node.name in _INFIX:
             if is_chain(node, node.args[0]):
-                # A chain is read from left to right anyway; a parenthesis for each sign would make it deep.
+                # A chain is read from left to right; parentheses for each sign would make it deep.
                 args[0] = args[0][1:-1]
             return f"({args[0]} {node.name.upper()} {args[1]})"
         if node.name in _POSTFIX:
@@ -294,7 +295,8 @@ class Printer:
         return f"CASE {whens}{default} END"
 
     def print_cast(self, node: t.Cast) -> str:
-        return f"{'TRY_CAST' if node.is_try else 'CAST'}({self.expr(node.expr)} AS {self.type(node.to)})"
+        word = "TRY_CAST" if node.is_try else "CAST"
+        return f"{word}({self.expr(node.expr)} AS {self.type(node.to)})"
 
     def print_inlist(self, node: t.InList) -> str:
         return (

@@ -1,8 +1,9 @@
 """Window tables (TUMBLE, HOP, SESSION, CUMULATE) spelled out as queries.
 
-Over bounded inputs every window closes (T9), so a window table is its input with three columns more:
-``window_start``, ``window_end`` (exclusive) and ``window_time`` = end − 1 ms (T4). Windows start at the
-epoch, 1970-01-01T00:00Z, plus an optional offset. HOP and CUMULATE give a row once for each window.
+Over bounded inputs every window closes (T9), so a window table is its input with three columns
+more: ``window_start``, ``window_end`` (exclusive) and ``window_time`` = end − 1 ms (T4). Windows
+start at the epoch, 1970-01-01T00:00Z, plus an optional offset. HOP and CUMULATE give a row once for
+each window.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ def window_table(node: t.TableCall, report: _Report) -> t.Subquery | None:
         return None
     if n_spans == 2 and (micros[1] or 0) % (micros[0] or 1):
         report(
-            f"the size of {node.name.upper()} is not a whole multiple of its {'slide' if node.name == 'hop' else 'step'}",
+            f"the size of {node.name.upper()} is not a whole multiple of its "
+            + ("slide" if node.name == "hop" else "step"),
             "engines disagree there (T4): choose a multiple",
         )
         return None
@@ -125,7 +127,7 @@ class _Spelling:
 
     @property
     def input(self) -> t.Relation:
-        assert self.node.table is not None
+        assert self.node.table is not None  # noqa: S101 - for the type checker
         return self.node.table
 
     # The four kinds
@@ -139,7 +141,7 @@ class _Spelling:
         )
 
     def hop(self) -> t.Query:
-        """The last window that holds a row starts at its bucket of one slide; size / slide windows hold it."""
+        """A row's last window starts at its bucket of one slide; size / slide windows hold it."""
         slide, size = self.micros
         first = self.select(
             [self.star(), self.item(self.bucket(self.spans[0], self.node.args[3:4]), "_last")],
@@ -177,14 +179,14 @@ class _Spelling:
         )
         joined = t.Join("cross", self.derived(first, "_s"), values, at=self.at)
         inside = self.call("<", self.ts, self.name("window_end"))
-        # A row without a time is in no window of any kind; it stays, with NULL windows, as in TUMBLE.
+        # A row without a time is in no window; it stays, with NULL windows, as in TUMBLE.
         kept = self.call("or", inside, self.call("is null", self.ts))
         return self.ends(self.select([self.star()], joined, kept))
 
     def session(self) -> t.Query:
         """Rows at most `gap` apart, the gap included, are one session (T4).
 
-        The time before a row is the largest strictly earlier one, so rows of one instant need no order.
+        The time before a row is the largest earlier one, so rows of one instant need no order.
         """
         keys = self.node.args[2:]
         gap = self.spans[0]

@@ -113,6 +113,8 @@ def _cast(node: t.Cast, row: Row) -> Any:
 
 def _in_list(node: t.InList, row: Row) -> bool | None:
     value = evaluate(node.expr, row)
+    if value is None and row.is_lenient:
+        return None
     return _member(value, [evaluate(item, row) for item in node.items], negated=node.negated)
 
 
@@ -192,6 +194,8 @@ def _arguments(node: t.Call, row: Row) -> list[Any] | None:
             failure = failure or error
     if failure is None:
         return values
+    if row.is_lenient and node.name == "is null":
+        return [False]
     if row.is_lenient and (None in values or (node.name == "%" and 0 in values)):
         return None
     raise failure
@@ -204,7 +208,13 @@ def _lazy(node: t.Call, row: Row) -> Any:
         return next((v for v in (evaluate(a, row) for a in node.args) if v is not None), None)
     if node.name == "list_value":
         return [evaluate(a, row) for a in node.args]
-    first = evaluate(node.args[0], row)
+    try:
+        first = evaluate(node.args[0], row)
+    except RowFails:
+        if node.name == "if" or not row.is_lenient:
+            raise
+        # Where no input is NULL an engine may know that a result is none without computing it.
+        first = True
     chosen = first is True if node.name == "if" else first is not None
     return evaluate(node.args[1 if chosen else 2], row)
 
@@ -220,7 +230,7 @@ def _connected(node: t.Call, row: Row, *, decides: bool) -> bool | None:
             failure = failure or error
             continue
         if value is decides:
-            return decides
+            return bool(decides)
         values.append(value)
     if failure is not None:
         raise failure

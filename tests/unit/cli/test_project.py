@@ -121,8 +121,15 @@ def test_check_writes_missing_schemas_and_nothing_else(project, capsys):
     assert (said.code, said.err) == (0, "")
     text = (project / "p.sql").read_text()
     assert "customer string, country string" in text
+    # The change is shown as a diff: what went, what came, and nothing of the user's other lines.
+    assert f"-{before}" in said.out
+    assert "\n+CREATE SOURCE customers (\n" in said.out
+    assert "+-- mine" not in said.out
     assert text.endswith(after)
     assert call(capsys, "check", "p.sql", "--infer").out.startswith("every source has a schema\n")
+    (project / "p.sql").write_text(before + after)
+    document = json.loads(call(capsys, "check", "p.sql", "--infer", "-o", "json").out)
+    assert document["inferred"] == {"customers": "customer string, country string"}
 
 
 def test_query_as_json_and_csv(finished, capsys):

@@ -25,7 +25,20 @@ def codes_in(text):
                 if isinstance(value, str) and CODE.fullmatch(value):
                     is_named = given in named or len(re.findall("[A-Z]", value)) > 1
                     found |= {value} if is_named else set()
+        if isinstance(node, ast.Assign):
+            found |= {text for text in assigned_codes(node) if CODE.fullmatch(text)}
     return found
+
+
+def assigned_codes(node):
+    """What ``code = "…"`` and ``code, fix = "…", "…"`` give to the name `code`."""
+    (target,) = node.targets[:1]
+    pairs = [(target, node.value)]
+    if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+        pairs = list(zip(target.elts, node.value.elts, strict=False))
+    for name, value in pairs:
+        if isinstance(name, ast.Name) and name.id == "code" and isinstance(value, ast.Constant):
+            yield str(value.value)
 
 
 def used():

@@ -133,6 +133,28 @@ def test_glob_order_and_positions(tmp_path: Path) -> None:
     assert [Path(path).name for path, _ in report.slow_files] == ["c.csv"]
 
 
+@pytest.mark.parametrize("text", ["infinity", "-infinity", "10000-01-01", "0044-03-15 (BC)"])
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [("a.csv", "d\n{}\n"), ("a.jsonl", '{{"d":"{}"}}\n'), ("b.jsonl", '{{"d":["{}"]}}\n')],
+)
+def test_what_only_duckdb_calls_a_day(tmp_path: Path, name: str, data: str, text: str) -> None:
+    """DuckDB prints these days back as they were written, and they are bad rows all the same."""
+    path = tmp_path / name
+    path.write_text(data.format(text))
+    with pytest.raises(DataError, match="1 bad row"):
+        ingest(duckdb.connect(), source(path, "d date[]" if name == "b.jsonl" else "d date"))
+
+
+def test_bytes_inside_lists(tmp_path: Path) -> None:
+    """They are base64 there too; DuckDB would take the letters for the bytes."""
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"b":["YWI="]}\n')
+    connection = duckdb.connect()
+    report = ingest(connection, source(path, "b bytes[]"))
+    assert connection.execute(report.select).fetchall() == [([b"ab"],)]
+
+
 def test_nothing_matches(tmp_path: Path) -> None:
     """A glob without files is an error that names the glob."""
     with pytest.raises(OutsideError, match=r"no file matches .*none\*\.csv"):

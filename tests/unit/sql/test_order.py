@@ -27,7 +27,9 @@ def keys_of_window(text):
 
 def test_row_number_is_completed_by_the_columns_that_are_not_keys_yet():
     """Row number is completed by the columns that are not keys yet."""
-    assert keys_of_window("SELECT row_number() OVER (PARTITION BY k ORDER BY n DESC) AS x FROM l") == [
+    text = "SELECT row_number() OVER (PARTITION BY k ORDER BY n DESC) AS x FROM l"
+
+    assert keys_of_window(text) == [
         ("n", True, False), ("at", False, False),
     ]  # fmt: skip
 
@@ -102,7 +104,7 @@ def test_asof_is_made_unique_once():
         ("SELECT l.n FROM l ASOF JOIN r ON l.at >= DATE '2024-01-01'", "AsofCondition"),
         ("SELECT l.n FROM l ASOF JOIN r ON l.at >= r.at AND l.n >= r.v", "AsofCondition"),
         (
-            "SELECT first_value(n) OVER (ORDER BY n RANGE BETWEEN 1 PRECEDING AND CURRENT ROW) AS x FROM l",
+            "SELECT first_value(n) OVER (ORDER BY n RANGE 1 PRECEDING) AS x FROM l",
             "OrderNotTotal",
         ),
     ],
@@ -141,12 +143,20 @@ def test_other_values_have_an_order(text):
 @pytest.mark.parametrize(
     "text",
     [
-        "SELECT m FROM m GROUP BY m", "SELECT DISTINCT m FROM m", "SELECT m = m AS x FROM m",
-        "SELECT m FROM m EXCEPT ALL SELECT m FROM m", "SELECT count(DISTINCT m) AS x FROM m",
-        "SELECT count(*) OVER (PARTITION BY m) AS x FROM m", "SELECT m IN (SELECT m FROM m) AS x FROM m",
-        "SELECT m FROM m GROUP BY ALL", "SELECT nullif(m, m) AS x FROM m", "SELECT max(m) AS x FROM m",
-        "SELECT a.at FROM m AS a JOIN m AS b USING (m)", "SELECT CASE m WHEN m THEN 1 END AS x FROM m",
-        "SELECT list_contains([m], m) AS x FROM m", "SELECT m IS DISTINCT FROM m AS x FROM m",
+        "SELECT m FROM m GROUP BY m",
+        "SELECT DISTINCT m FROM m",
+        "SELECT m = m AS x FROM m",
+        "SELECT m FROM m EXCEPT ALL SELECT m FROM m",
+        "SELECT count(DISTINCT m) AS x FROM m",
+        "SELECT count(*) OVER (PARTITION BY m) AS x FROM m",
+        "SELECT m IN (SELECT m FROM m) AS x FROM m",
+        "SELECT m FROM m GROUP BY ALL",
+        "SELECT nullif(m, m) AS x FROM m",
+        "SELECT max(m) AS x FROM m",
+        "SELECT a.at FROM m AS a JOIN m AS b USING (m)",
+        "SELECT CASE m WHEN m THEN 1 END AS x FROM m",
+        "SELECT list_contains([m], m) AS x FROM m",
+        "SELECT m IS DISTINCT FROM m AS x FROM m",
         "WITH RECURSIVE q(m) AS (SELECT m FROM m UNION SELECT m FROM q) SELECT m FROM q",
     ],
 )  # fmt: skip

@@ -5,6 +5,7 @@ import pytest
 from mainstem.testing.case import read_cases
 from mainstem.testing.run import run_case
 
+OVERFLOW = "query: SELECT 9223372036854775807 + x AS a FROM (VALUES (1)) AS v(x)"
 WRONG = {
     "another value": "query: SELECT 1 AS a\nbatch:\n  2",
     "a row too much": "query: SELECT 1 AS a\nbatch:\n  1\n  1",
@@ -13,8 +14,8 @@ WRONG = {
     ),
     "another type": "query: SELECT 1 AS a\ncolumns: a string\nbatch:\n  1",
     "no failure": "query: SELECT 1 AS a\nfails: overflow",
-    "other words": "query: SELECT 9223372036854775807 + x AS a FROM (VALUES (1)) AS v(x)\nfails: banana",
-    "a failure": "query: SELECT 9223372036854775807 + x AS a FROM (VALUES (1)) AS v(x)\nbatch:\n  1",
+    "other words": f"{OVERFLOW}\nfails: banana",
+    "a failure": f"{OVERFLOW}\nbatch:\n  1",
     "no finding": "query: SELECT 1 AS a\nerror: ColumnNotFound",
     "a finding elsewhere": "query: SELECT b AS a\nerror: ColumnNotFound at 1:9",
     "one finding of two": "query: SELECT b AS a, c AS d\nerror: ColumnNotFound at 1:8",

@@ -11,6 +11,7 @@ from mainstem.cli.failure import findings_text
 from mainstem.cli.numbers import plural
 from mainstem.cli.options import NO_CHOICE, NO_OPTIONS, Chosen, Common
 from mainstem.cli.output import say, say_json
+from mainstem.cli.terminal import harmless
 from mainstem.errors import CheckFailed, Finding, UnsupportedError
 
 if TYPE_CHECKING:
@@ -34,14 +35,14 @@ def check(
         Write the schema of each source that has none into the file; this reads the data.
     """
     common.start_log()
-    if infer:
-        _infer(file, chosen, common)
+    inferred = _infer(file, chosen, common) if infer else None
     resolved = target.resolve(file, chosen)
     findings = sorted(
         [*resolved.findings.items, *_gaps(resolved)], key=lambda f: (f.severity != "error", f.where)
     )
     if common.is_json:
-        say_json(_document(resolved, findings))
+        document = _document(resolved, findings)
+        say_json(document if inferred is None else {**document, "inferred": inferred})
     else:
         if findings:
             say(findings_text(findings, stream=sys.stdout))
@@ -92,9 +93,11 @@ def _summary(resolved: Resolved, findings: list[Finding]) -> str:
     return f"{pipeline.name}: ok ({', '.join(parts)})"
 
 
-def _infer(file: Path | None, chosen: Chosen, common: Common) -> None:
+def _infer(file: Path | None, chosen: Chosen, common: Common) -> dict[str, str]:
+    """Write the missing schemas, and show what has been changed in the user's file."""
     from mainstem.cli.inference import write_schemas
 
-    for line in write_schemas(target.find(file), chosen):
-        if not common.quiet and not common.is_json:
-            say(line)
+    schemas, diff = write_schemas(target.find(file), chosen)
+    if not common.quiet and not common.is_json:
+        say(harmless(diff.rstrip("\n")) if diff else "every source has a schema")
+    return {name: str(schema) for name, schema in schemas.items()}

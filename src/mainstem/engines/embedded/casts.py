@@ -1,8 +1,8 @@
 """CAST and TRY_CAST as the contract means them, in DuckDB's SQL (V3).
 
 DuckDB reads '1.9' as the whole number 2, ' 7 ', 1_000 and 0x1F as numbers, 'yes' as true, 2024/1/5
-as a date, and rounds 2.7 to 3 (measured with 2.0.0). So texts are guarded by the shapes of the coercion
-table, and fractions are cut before they become whole numbers.
+as a date, and rounds 2.7 to 3 (measured with 2.0.0). So texts are guarded by the shapes of the
+coercion table, and fractions are cut before they become whole numbers.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _from_text(value: str, to: Type, *, is_try: bool) -> str:
 
 def _to_text(value: str, own: Type, *, is_try: bool) -> str:
     if own.kind == "bytes":
-        # TRY stands around the decoding alone: around the value it would also swallow what fails in it.
+        # TRY stands around the decoding alone: around the value it would swallow its failures.
         tried = f"list_extract(list_transform([{value}], lambda _b: TRY(decode(_b))), 1)"
         return tried if is_try else f"decode({value})"
     if own.kind == "timestamp":

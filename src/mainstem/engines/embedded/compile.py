@@ -21,15 +21,19 @@ from mainstem.sql.text import Printer, quoted, text_literal
 
 ENGINE = "embedded"
 _KEY = "duckdb"
+# Digits of a DECIMAL that DuckDB keeps in 64 bits.
+NARROW = 18
 
 
 class DuckdbPrinter(Printer):
     """Prints a bound tree for DuckDB 2."""
 
     def type(self, node: Type) -> str:
+        """Give the name of a type there."""
         return duckdb_type(node)
 
     def print_literal(self, node: t.Literal) -> str:
+        """Print a constant in its exact type."""
         value, type_ = node.value, node.type
         if value is None:
             return (
@@ -49,27 +53,33 @@ class DuckdbPrinter(Printer):
         return super().print_literal(node)
 
     def print_param(self, node: t.Param) -> str:
+        """Print a run parameter as the variable that the run sets."""
         return f"CAST(getvariable({text_literal(node.name)}) AS {duckdb_type(t.type_of(node))})"
 
     def print_cast(self, node: t.Cast) -> str:
+        """Print a conversion as the contract means it (V3)."""
         own = t.type_of(node.expr)
         return cast_sql(
             self.expr(node.expr), own, node.to, is_try=node.is_try, is_exact=node.is_exact
         )
 
     def print_struct(self, node: t.Struct) -> str:
+        """Print a struct."""
         pairs = (
             f"{quoted(n)} := {self.expr(v)}" for n, v in zip(node.names, node.values, strict=True)
         )
         return f"struct_pack({', '.join(pairs)})"
 
     def print_field(self, node: t.Field) -> str:
+        """Print a field of a struct."""
         return f"struct_extract({self.expr(node.expr)}, {text_literal(node.name)})"
 
     def print_lambda(self, node: t.Lambda) -> str:
+        """Print a lambda with its parameters quoted (V11)."""
         return f"lambda {', '.join(map(quoted, node.params))}: {self.expr(node.body)}"
 
     def bound(self, node: t.Bound) -> str:
+        """Print one end of a frame."""
         if isinstance(node.offset, t.Literal) and isinstance(node.offset.value, int):
             return f"{node.offset.value} {'FOLLOWING' if node.following else 'PRECEDING'}"
         return super().bound(node)
@@ -91,6 +101,7 @@ class DuckdbPrinter(Printer):
         return connected(node.name, [self.expr(p) for p in safe], [self.expr(p) for p in fallible])
 
     def print_call(self, node: t.Call) -> str:
+        """Print a call by its row's spelling."""
         if node.name == "list_value":
             return f"CAST([{self.list(node.args)}] AS {duckdb_type(t.type_of(node))})"
         if node.name == "grouping":
@@ -101,6 +112,12 @@ class DuckdbPrinter(Printer):
             return chosen([self.expr(a) for a in node.args])
         row = catalogue()[node.name]
         args = [self.expr(a) for a in node.args]
+        if _is_narrow_product(node):
+            # DuckDB multiplies two DECIMALs of at most 18 digits within 18 digits, and fails where the
+            # product needs more, though its type has them (V1). One digit more in one operand is enough.
+            wide = Type("decimal", NARROW + 1, t.type_of(node.args[0]).scale)
+            args[0] = f"CAST({args[0]} AS {duckdb_type(wide)})"
+            return f"CAST(({args[0]} * {args[1]}) AS {duckdb_type(t.type_of(node))})"
         n_fixed = len(row.overloads[node.overload].takes) - 1
         return row.template(node.overload, _KEY).format(
             *args,
@@ -112,6 +129,12 @@ class DuckdbPrinter(Printer):
             nulls=" IGNORE NULLS" if node.ignore_nulls else "",
             over=self.over(node),
         )
+
+
+def _is_narrow_product(node: t.Call) -> bool:
+    if node.name != "*" or t.type_of(node).kind != "decimal":
+        return False
+    return max(t.type_of(a).precision for a in node.args) <= NARROW < t.type_of(node).precision
 
 
 def step_sql(query: t.Query) -> str:

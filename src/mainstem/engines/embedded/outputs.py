@@ -105,7 +105,7 @@ def _output(step: Step, base_dir: Path, state_file: Path) -> Output:
     row = connector(step.sink, step.where)
     if row.sink_options is None:
         raise DefinitionError(
-            f"{row.name} cannot be a sink", where=step.where, step=step.name, code="NotASink"
+            f"{row.name} cannot be a sink", where=step.where, step=step.name, code="SinkNotPossible"
         )
     options: Any = read_options(row.sink_options, step.sink, step.where)
     if isinstance(options, FilesSink):

@@ -195,10 +195,18 @@ def _json(group: Group, layout: Layout) -> Reading:
     structure = literal(checks.json_structure(layout.schema))
     # Lines of nothing but spaces are no rows. Looking for them costs a third of reading, so it is
     # done only after one was met.
-    some = " WHERE trim(line, ' ' || chr(9) || chr(13)) <> ''" if any(one.has_blanks for one in group.files) else ""
-    relation = f"(SELECT line, json_transform(line, {structure}) AS j{plain} FROM {_lines(group)}{some})"
+    some = (
+        " WHERE trim(line, ' ' || chr(9) || chr(13)) <> ''"
+        if any(one.has_blanks for one in group.files)
+        else ""
+    )
+    relation = (
+        f"(SELECT line, json_transform(line, {structure}) AS j{plain} FROM {_lines(group)}{some})"
+    )
     sure = f"j IS NOT NULL AND NOT regexp_matches(line, {regex})"
-    return Reading(columns, relation, sure, "plain AND j IS NOT NULL" if plain else "", "[line]", keys)
+    return Reading(
+        columns, relation, sure, "plain AND j IS NOT NULL" if plain else "", "[line]", keys
+    )
 
 
 def _text(group: Group, layout: Layout) -> Reading:

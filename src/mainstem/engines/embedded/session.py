@@ -171,7 +171,7 @@ def _bind(session: Session, settings: RunSettings, params: tuple[Param, ...]) ->
             session.rows(
                 f"SET VARIABLE {quoted(param.name)} = $1::{duckdb_type(param.type)}", [value]
             )
-        except duckdb.Error as error:
+        except duckdb.ConversionException as error:
             raise SettingsError(
                 f"parameter {param.name!r} is {value!r}, which is no {param.type}",
                 where=param.where, code="ParamType", fix=f"give {param.name} as {param.type}",

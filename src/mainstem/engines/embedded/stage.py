@@ -81,6 +81,11 @@ def record_staging(targets: dict[str, Target], settings: RunSettings, pipeline: 
         folder = Path(target.staged) if target.kind in ("folder", "partitions") else None
         try:
             (folder or Path(target.staged).parent).mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise OutsideError(
+                f"cannot write {target.path}: a folder above it is a file", step=target.step,
+                code="WrongTarget", fix="choose another path, or move that file away",
+            ) from error  # fmt: skip
         except OSError as error:
             raise OutsideError(
                 f"cannot write beside {target.path}: {error.strerror}", step=target.step,
