@@ -155,6 +155,27 @@ def test_bytes_inside_lists(tmp_path: Path) -> None:
     assert connection.execute(report.select).fetchall() == [([b"ab"],)]
 
 
+@pytest.mark.parametrize("multiline", [None, True])
+@pytest.mark.parametrize("line", ["3,4,,", "3,4,,,", '3,"4",,', ",,,"])
+def test_fields_after_the_last_column(tmp_path: Path, line: str, multiline: bool | None) -> None:  # noqa: FBT001
+    """One delimiter may follow the last column; DuckDB would take any number of them."""
+    path = tmp_path / "a.csv"
+    for end in ("\n", "\r\n", ""):
+        path.write_bytes(f"a,b\n1,2,\n{line}{end}".encode())
+        with pytest.raises(DataError, match=r"a\.csv:3: [45] fields, the file has 2 columns"):
+            ingest(duckdb.connect(), source(path, "a bigint, b string", multiline=multiline))
+
+
+def test_empty_columns_at_the_end(tmp_path: Path) -> None:
+    """Lines that end with empty columns are read by the fast way."""
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"a,b,c\n1,,\n,,\n")
+    connection = duckdb.connect()
+    report = ingest(connection, source(path, "a bigint, b bigint, c string"))
+    rows = connection.execute(report.select).fetchall()
+    assert (rows, report.slow_files) == ([(1, None, None), (None, None, None)], ())
+
+
 def test_nothing_matches(tmp_path: Path) -> None:
     """A glob without files is an error that names the glob."""
     with pytest.raises(OutsideError, match=r"no file matches .*none\*\.csv"):

@@ -11,13 +11,16 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import mmap
 import os
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from mainstem.connectors.files.listing import InputFile
 from mainstem.formats.compression import open_binary
+from mainstem.formats.csv import CsvFormat
 
 # Fits into a core's cache: decoding pieces of 4 MB took seven times as long.
 CHUNK = 1 << 18
@@ -100,6 +103,33 @@ class Scanned:
             self.doubt = self.doubt or "bad UTF-8"
         if self.returns > self.pairs:
             self.doubt = self.doubt or "a carriage return inside a line"
+
+
+def has_extra_fields(scanned: Scanned, spelling: CsvFormat) -> bool:
+    """Say whether a line ends with more than one delimiter after its last column.
+
+    DuckDB's strict reader ignores any number of them (measured), the reference one.
+    """
+    delimiter, quote = spelling.delimiter.encode(), spelling.quote.encode()
+    tail, most = delimiter * 2, len(scanned.names or ())
+    path = Path(scanned.path)
+    with path.open("rb") as stream:
+        if not scanned.size_bytes or not _ends_a_line(stream, tail):
+            return False
+        for line in stream:
+            raw = line.rstrip(b"\r\n")
+            # Delimiters inside quotes count too: then the reference has to look.
+            if raw.endswith(tail) and (
+                raw.count(delimiter) > most or (spelling.multiline and quote in raw)
+            ):
+                return True
+    return False
+
+
+def _ends_a_line(stream: BinaryIO, tail: bytes) -> bool:
+    with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        ends = any(data.find(tail + end) >= 0 for end in (b"\n", b"\r"))
+        return ends or data[-len(tail) :] == tail
 
 
 class Workspace:

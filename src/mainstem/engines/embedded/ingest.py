@@ -19,11 +19,12 @@ from mainstem.connectors.files.options import FilesSource
 from mainstem.connectors.spec import read_options
 from mainstem.engines.embedded import doubts, reading
 from mainstem.engines.embedded.eventtime import EventTimeRule
-from mainstem.engines.embedded.guard import Scanned, Workspace
+from mainstem.engines.embedded.guard import Scanned, Workspace, has_extra_fields
 from mainstem.engines.embedded.reading import KEYS, RAW, Group, Layout
 from mainstem.engines.embedded.reference import (
     BadRows,
     FileReader,
+    csv_format,
     file_columns,
     load,
 )
@@ -191,6 +192,9 @@ class _Ingest:
             )
             if self.files_options.multiline and scanned.returns and not scanned.doubt:
                 scanned.doubt = "carriage returns with multiline=True"
+            spelling = csv_format(self.files_options, file)
+            if not scanned.doubt and has_extra_fields(scanned, spelling):
+                scanned.doubt = "delimiters after the last column"
         elif not scanned.separators and not scanned.doubt:
             scanned.doubt = "every control character occurs"
         return scanned
