@@ -28,9 +28,10 @@ from mainstem.connectors.files.listing import list_files
 from mainstem.connectors.files.options import FilesSource
 from mainstem.connectors.spec import read_options
 from mainstem.engines.embedded import checks
-from mainstem.engines.embedded.guard import Workspace
+from mainstem.engines.embedded.guard import Workspace, has_extra_fields
 from mainstem.engines.embedded.ingest import IngestOptions, ingest
 from mainstem.engines.embedded.shape import shape_of
+from mainstem.formats.csv import CsvFormat
 from mainstem.plan.nodes import Source
 from mainstem.plan.types import parse_schema
 
@@ -196,6 +197,12 @@ def cost_of_checks(
             )
             found = [timed_twice(partial(workspace.scan, listed, None)) for _ in range(N_ROUNDS)]
             costs[f"{kind} lines and bytes"] = round(statistics.median(c for _, c in found), 4)
+            if kind == "csv":
+                scanned = workspace.scan(listed, None)
+                scanned.names = tuple(f.name for f in fields)
+                ends = partial(has_extra_fields, scanned, CsvFormat())
+                found = [timed_twice(ends) for _ in range(N_ROUNDS)]
+                costs["csv line ends"] = round(statistics.median(c for _, c in found), 4)
     return costs
 
 

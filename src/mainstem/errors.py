@@ -91,7 +91,9 @@ class Finding:
             # Without a place the step is all there is to name.
             step = f"step {self.step!r}" if self.step else ""
             place = "" if self.where == NOWHERE else str(self.where)
-            lines.append(f"  at:  {place} ({step})" if place and step else f"  at:  {place or step}")
+            lines.append(
+                f"  at:  {place} ({step})" if place and step else f"  at:  {place or step}"
+            )
         lines += [f"       {line}" for line in self.snippet.splitlines()]
         if self.fix:
             lines.append(f"  fix: {self.fix}")

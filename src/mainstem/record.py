@@ -25,9 +25,15 @@ def record(cls: type[ClassT]) -> type[ClassT]:
     `__post_init__` and inheritance work as in dataclasses.
     """
     own = _own_fields(cls)
-    inherited = {n: f for base in reversed(cls.__mro__[1:]) for n, f in getattr(base, "__dataclass_fields__", {}).items()}
+    inherited = {
+        n: f
+        for base in reversed(cls.__mro__[1:])
+        for n, f in getattr(base, "__dataclass_fields__", {}).items()
+    }
     every = {**inherited, **own}
-    body = {n: v for n, v in vars(cls).items() if n not in own and n not in ("__dict__", "__weakref__")}
+    body = {
+        n: v for n, v in vars(cls).items() if n not in own and n not in ("__dict__", "__weakref__")
+    }
     body["__slots__"] = tuple(n for n in own if n not in inherited)
     body["__dataclass_fields__"] = every
     body["__dataclass_params__"] = _PARAMS
@@ -49,9 +55,11 @@ def _own_fields(cls: type) -> dict[str, Any]:
         if str(annotation).startswith(("ClassVar", "typing.ClassVar")):
             continue
         value = vars(cls).get(name, dataclasses.MISSING)
-        item: Any = value if isinstance(value, dataclasses.Field) else dataclasses.field(default=value)
+        item: Any = (
+            value if isinstance(value, dataclasses.Field) else dataclasses.field(default=value)
+        )
         item.name, item.type = name, annotation
-        item._field_type = dataclasses._FIELD  # type: ignore[attr-defined] # noqa: SLF001 - what fields() looks for
+        item._field_type = dataclasses._FIELD  # type: ignore[attr-defined]
         if item.kw_only is dataclasses.MISSING:
             item.kw_only = False
         found[name] = item
@@ -122,7 +130,9 @@ def _hash(self: Any) -> int:
 
 
 def _text(self: Any) -> str:
-    shown = (f"{f.name}={getattr(self, f.name)!r}" for f in self.__dataclass_fields__.values() if f.repr)
+    shown = (
+        f"{f.name}={getattr(self, f.name)!r}" for f in self.__dataclass_fields__.values() if f.repr
+    )
     return f"{type(self).__qualname__}({', '.join(shown)})"
 
 

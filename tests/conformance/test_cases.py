@@ -12,7 +12,11 @@ from mainstem.testing.run import run_case
 
 FILES = sorted((Path(__file__).parent / "cases").rglob("*.case"))
 CASES = [case for path in FILES for case in read_cases(path)]
-RUNS = [pytest.param(case, engine, id=f"{engine}-{case.id}") for case in CASES for engine in engine_names()]
+RUNS = [
+    pytest.param(case, engine, id=f"{engine}-{case.id}")
+    for case in CASES
+    for engine in engine_names()
+]
 
 
 @pytest.mark.parametrize(("case", "engine"), RUNS)
@@ -36,6 +40,8 @@ def test_every_case_names_a_rule_of_the_contract() -> None:
     """A case without a rule would prove nothing that is promised."""
     contract = (Path(__file__).parents[2] / "docs" / "contract.md").read_text(encoding="utf-8")
     known = {line.split("**")[1] for line in contract.splitlines() if line.startswith("- **")}
-    unknown = {(case.id, rule) for case in CASES for rule in case.rules or ("none",) if rule not in known}
+    unknown = {
+        (case.id, rule) for case in CASES for rule in case.rules or ("none",) if rule not in known
+    }
 
     assert not unknown

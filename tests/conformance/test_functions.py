@@ -17,7 +17,11 @@ ROWS = meanings()
 BY_FAMILY: dict[str, list[Function]] = {}
 for _row in ROWS:
     BY_FAMILY.setdefault(_row.family, []).append(_row)
-RUNS = [pytest.param(row, engine, id=f"{engine}-{row.family}-{row.name}") for row in ROWS for engine in engine_names()]
+RUNS = [
+    pytest.param(row, engine, id=f"{engine}-{row.family}-{row.name}")
+    for row in ROWS
+    for engine in engine_names()
+]
 
 
 @cache
@@ -47,7 +51,9 @@ def test_row_gives_what_its_examples_say(row: Function, engine: str) -> None:
     found = results(row.family, engine) or run_forms(jobs, engine)
     for key, form in jobs:
         expected = form.example.gives
-        assert same(found[key], expected), f"{form.label} {form.query}: {found[key]!r}, not {expected!r}"
+        assert same(found[key], expected), (
+            f"{form.label} {form.query}: {found[key]!r}, not {expected!r}"
+        )
         check_type(row, form)
     for form in forms(row):
         if form.fails and form.label != "literals":

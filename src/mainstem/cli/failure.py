@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import json
+import re
 import sys
 import traceback
 from collections.abc import Iterable
@@ -17,6 +18,12 @@ from mainstem.errors import DOCS, Finding, InternalError, MainstemError, Outside
 from mainstem.settings.secret import masked
 
 _LONGEST_LINE = 160
+# A line of mainstem.toml that sets what sounds like a secret; its value is not repeated, as errors
+# end up in the logs of others. A reference is told apart by its brace and may be shown.
+_SECRET_LINE = re.compile(
+    r"""^(\s*["']?[\w.-]*(?:pass|secret|token|credential|key|auth)[\w.-]*["']?\s*=\s*)(?![\s{]).*$""",
+    re.IGNORECASE,
+)
 
 
 def report(error: MainstemError, terminal: Terminal) -> int:
@@ -90,6 +97,8 @@ def with_snippet(finding: Finding) -> Finding:
         return finding
     if not line.strip() or len(line) > _LONGEST_LINE:
         return finding
+    if place.file.endswith(".toml"):
+        line = _SECRET_LINE.sub(r"\1***", line)
     if place.column and place.column <= len(line) + 1:
         # The tabs of the line are kept, so that the caret stands under its place.
         pad = "".join("\t" if c == "\t" else " " for c in line[: place.column - 1])

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mainstem.cli.target import load
 from mainstem.errors import DefinitionError, Findings
 
 if TYPE_CHECKING:
@@ -18,12 +19,11 @@ def write_schemas(file: Path, chosen: Chosen) -> tuple[dict[str, Schema], str]:
     """Write the missing schemas of a pipeline into its file; give them, and the change as a diff."""
     from mainstem.definition.binding import bound
     from mainstem.definition.infer import edit, sources_without_schema
-    from mainstem.definition.load import load
     from mainstem.engines.embedded.infer import infer_schema
     from mainstem.runtime.start import base_of
     from mainstem.settings.file import read
 
-    pipeline = load(file, chosen.pipeline)
+    pipeline = load(file, chosen)
     missing = sources_without_schema(pipeline)
     if not missing:
         return {}, ""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,11 +82,14 @@ def load(given: Path | None, chosen: Chosen) -> Pipeline:
     """Load the pipeline that is meant; nothing of it is checked yet."""
     from mainstem.definition.load import load as load_file
 
-    return load_file(find(given), chosen.pipeline)
+    with redirect_stdout(sys.stderr):  # what the user's file prints must not spoil the answer
+        return load_file(find(given), chosen.pipeline)
 
 
 def resolve(given: Path | None, chosen: Chosen, **run: str) -> Resolved:
     """Load the pipeline that is meant and check it with its settings; findings are not raised."""
     from mainstem.definition.resolve import resolve as resolve_pipeline
 
-    return resolve_pipeline(load(given, chosen), env=chosen.env, flags=chosen.flags(**run))
+    pipeline = load(given, chosen)
+    with redirect_stdout(sys.stderr):
+        return resolve_pipeline(pipeline, env=chosen.env, flags=chosen.flags(**run))

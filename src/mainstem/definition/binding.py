@@ -161,9 +161,7 @@ def check_names(
                     findings.add(_unknown(section, name, options, known))
 
 
-def _unknown(
-    section: str, name: str, options: Options, known: typing.Sequence[str]
-) -> Finding:
+def _unknown(section: str, name: str, options: Options, known: typing.Sequence[str]) -> Finding:
     first = next(iter(options.values()), None)
     close = nearest(name, known)
     have = f"{section}: {listing(known)}" if known else f"it has no {section}"
@@ -171,7 +169,9 @@ def _unknown(
     what = f"{section}.{name} is not in the pipeline ({have}{origin})"
     where = first.where if first else Place()
     if close or first is None or not first.where.file:
-        return Finding("NameNotFound", what, where, f"write {section}.{close}" if close else "remove it")
+        return Finding(
+            "NameNotFound", what, where, f"write {section}.{close}" if close else "remove it"
+        )
     # One mainstem.toml may serve several pipelines, so only what looks like a slip stops this one.
     return Finding(
         "NameNotFound", what, where, "remove it, unless another pipeline has it", "warning"

@@ -87,9 +87,7 @@ def circles(reads: Mapping[str, Reads]) -> list[tuple[str, ...]]:
     return found
 
 
-def _circle_from(
-    start: str, reads: Mapping[str, Reads], done: set[str]
-) -> tuple[str, ...]:
+def _circle_from(start: str, reads: Mapping[str, Reads], done: set[str]) -> tuple[str, ...]:
     """Follow reads depth first, without recursion: chains may be longer than Python's stack."""
     if start in done:
         return ()

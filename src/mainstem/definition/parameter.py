@@ -136,10 +136,11 @@ def _boolean(value: Any, type_: Type) -> bool:
 
 
 def _bigint(value: Any, type_: Type) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        number = value
-    else:
-        number = int(_matching(value, r"[+-]?\d+"))
+    number = (
+        value
+        if isinstance(value, int) and not isinstance(value, bool)
+        else int(_matching(value, r"[+-]?\d+"))
+    )
     if not -(2**63) <= number < 2**63:
         raise ValueError
     return number

@@ -76,6 +76,8 @@ class Pipeline:
     def __init__(self, name: str, *, where: Place | None = None) -> None:
         self.where = caller()[0] if where is None else where
         self.findings = Findings()
+        # Declared, but not so that they could be read: what uses them is not a second mistake.
+        self.broken: set[str] = set()
         self.name = name
         self.sources: list[SourceDeclaration] = []
         self.steps: list[StepDeclaration] = []
@@ -328,9 +330,7 @@ class Pipeline:
         """Open the tables of the last run for reading; see `mainstem.runtime.start`."""
         return _runtime("connect_pipeline")(self, **options)
 
-    def _resolved(
-        self, env: str, flags: Sequence[str], environ: Mapping[str, str] | None
-    ) -> Any:
+    def _resolved(self, env: str, flags: Sequence[str], environ: Mapping[str, str] | None) -> Any:
         from mainstem.definition.resolve import resolve
 
         return resolve(self, env=env, flags=flags, environ=environ)

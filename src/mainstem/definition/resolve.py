@@ -261,6 +261,9 @@ class _Work:
             if text is not None:
                 texts[declared.name] = (declared, text)
         known = [declared.name for declared in self.pipeline.declarations()]
+        broken = {name.lower() for name in self.pipeline.broken} - {n.lower() for n in known}
+        read = {name for reads in self.reads.values() for name in reads.names}
+        self.failed |= {name for name in read if name.lower() in broken}
         # Spelled as declared, whatever the case in the SQL.
         self.reads = {name: reads.spelled(known) for name, reads in self.reads.items()}
         for circle in circles(self.reads):
@@ -281,7 +284,7 @@ class _Work:
             self.findings.add(error.finding)
             self.failed.add(declared.name)
             return None
-        except Exception as error:  # the user's own function: whatever it raises is no fault of ours
+        except Exception as error:  # noqa: BLE001 - the user's function, whatever it raises
             self.findings.add(_function_failed(declared, error))
             self.failed.add(declared.name)
             return None
@@ -312,8 +315,14 @@ class _Work:
             own = Findings()
             bind(text, tables, params=params, findings=own)
             for finding in own.items:
-                self.findings.add(_placed(finding, declared, located))
+                if not self._follows(finding):
+                    self.findings.add(_placed(finding, declared, located))
         return None if bound_query is None else self.built(declared, text, bound_query)
+
+    def _follows(self, finding: Finding) -> bool:
+        """Say whether a parameter is missing only because its declaration is wrong, which is told."""
+        named = [f"no parameter :{name}" for name in self.pipeline.broken]
+        return finding.code == "ParamNotFound" and finding.what in named
 
     def built(self, declared: StepDeclaration, text: Text, query: Bound) -> Step | None:
         sink = self.sinks.get(declared.name)

@@ -85,6 +85,7 @@ class _SqlFile(Cursor):
                 pipeline.findings.add(error.finding)
                 self.at = start
                 self._skip()
+                pipeline.broken |= {token.text for token in self.tokens[start + 2 : start + 3]}
         return pipeline
 
     def _skip(self) -> None:
@@ -122,7 +123,8 @@ class _SqlFile(Cursor):
         self.identifier("the pipeline's name")
         if first is not self.tokens[0]:
             raise self.wrong(
-                "CREATE PIPELINE stands at the top of the file, once", at=first.at,
+                "CREATE PIPELINE stands at the top of the file, once",
+                at=first.at,
                 fix="move it to the top; one file holds one pipeline",
             )
 
@@ -140,6 +142,7 @@ class _SqlFile(Cursor):
         try:
             self.into.add_param(declared_param(name, type_, default, where))
         except DefinitionError as error:
+            self.into.broken.add(name)
             self.into.findings.add(dataclasses.replace(error.finding, where=where))
 
     def _source(self, first: Token) -> None:
@@ -309,7 +312,8 @@ class _SqlFile(Cursor):
         if kind not in KINDS:
             close = nearest(kind, KINDS)
             raise self.wrong(
-                f"a secret names one of {listing(KINDS)}", at=at,
+                f"a secret names one of {listing(KINDS)}",
+                at=at,
                 fix=f"write secret({close or KINDS[0]} => 'NAME')",
             )
         if not self.accept("=>"):

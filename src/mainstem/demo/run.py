@@ -65,5 +65,7 @@ def kept_tables(pipeline: Pipeline) -> Mapping[str, Sequence[Mapping[str, Any]]]
         for table in pipeline.plan().tables:
             if table.sink is not None and table.sink.type == "state":
                 answer = tables.query(f'SELECT * FROM "{table.name}"')
-                found[table.name] = [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+                found[table.name] = [
+                    dict(zip(answer.columns, row, strict=True)) for row in answer.rows
+                ]
     return found

@@ -41,7 +41,7 @@ def open_binary(path: str, compression: str, member: str | None = None) -> Binar
         if compression == "none":
             return Path(path).open("rb")
         if compression == "gzip":
-            stream = cast("BinaryIO", gzip.open(path, "rb"))
+            stream = cast("BinaryIO", gzip.open(path, "rb"))  # noqa: SIM115 - the caller closes it
         elif compression == "zstd":
             stream = cast("BinaryIO", _zstd().open(path, "rb"))
         else:

@@ -12,6 +12,7 @@ from mainstem.plan.types import MAX_PRECISION, NULL, Type, decimal, list_of
 _NO_LIST = ex(None, gives=None, types="bigint[]")
 _NONE_IN = "a NULL list gives NULL; NULL elements are left out"
 
+
 def _sum_type(types: Sequence[Type]) -> Type:
     return decimal(MAX_PRECISION, types[0].items[0].scale)
 

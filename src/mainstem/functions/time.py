@@ -218,7 +218,10 @@ _STEPS = {
     "microsecond": "to_microseconds(N)",
 }  # fmt: skip
 # Beside a NULL date no number is too large.
-_STEPS = {unit: step.replace("N", "CASE WHEN {2} IS NOT NULL THEN {1} END", 1) for unit, step in _STEPS.items()}
+_STEPS = {
+    unit: step.replace("N", "CASE WHEN {2} IS NOT NULL THEN {1} END", 1)
+    for unit, step in _STEPS.items()
+}
 
 ARITHMETIC = (
     Function(

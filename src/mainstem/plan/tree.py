@@ -20,7 +20,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 from mainstem.plan.types import Type
 from mainstem.record import record
 
-Value: TypeAlias = None | bool | int | float | str | bytes | Decimal | date | datetime
+Value: TypeAlias = bool | int | float | str | bytes | Decimal | date | datetime | None
 
 
 @record

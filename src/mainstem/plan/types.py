@@ -137,7 +137,9 @@ def in_expressions(type_: Type) -> Type:
     return type_
 
 
-_TOKEN = re.compile(r'\s*(?:(?P<word>[A-Za-z_]\w*)|"(?P<quoted>(?:[^"]|"")+)"|(?P<number>\d+)|(?P<sign>[(),<>:\[\]]))')
+_TOKEN = re.compile(
+    r'\s*(?:(?P<word>[A-Za-z_]\w*)|"(?P<quoted>(?:[^"]|"")+)"|(?P<number>\d+)|(?P<sign>[(),<>:\[\]]))'
+)
 
 
 class _TypeText:
@@ -301,7 +303,11 @@ class Field:
 
     def __str__(self) -> str:
         # Always quoted where it would not be read back as the same plain name.
-        name = self.name if re.fullmatch(r"[A-Za-z_]\w*", self.name) else '"' + self.name.replace('"', '""') + '"'
+        name = (
+            self.name
+            if re.fullmatch(r"[A-Za-z_]\w*", self.name)
+            else '"' + self.name.replace('"', '""') + '"'
+        )
         return f"{name} {self.type}{'' if self.nullable else ' not null'}"
 
 
@@ -363,6 +369,11 @@ def parse_schema(source: str | dict[str, str] | Schema) -> Schema:
                 raise _TypeText(text).wrong("one type is expected for each name")
             fields += parsed
         return _unique(fields, str(source))
+    if not isinstance(source, str):
+        raise DefinitionError(
+            f"a schema is a text or a dict, not a {type(source).__name__}", code="SchemaSyntax",
+            fix='write it as "id bigint, name string not null"',
+        )  # fmt: skip
     return _unique(_fields(_TypeText(source)), source)
 
 

@@ -181,9 +181,7 @@ class _File:
                          f"write [{'.'.join(at)}.NAME] above it")  # fmt: skip
         return found
 
-    def options(
-        self, data: Any, at: tuple[str, ...], *, is_used: bool
-    ) -> dict[str, Setting]:
+    def options(self, data: Any, at: tuple[str, ...], *, is_used: bool) -> dict[str, Setting]:
         if not isinstance(data, dict):
             self.add("SettingsSyntax", f"{'.'.join(at)} is no table", at, f"write [{'.'.join(at)}]")
             return {}

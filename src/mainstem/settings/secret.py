@@ -187,9 +187,7 @@ def from_table(table: Mapping[str, Any], where: Place = NOWHERE) -> Secret | Non
         return Secret(**table)
     except SettingsError as error:
         finding = error.finding
-        raise SettingsError(
-            finding.what, where=where, code=finding.code, fix=finding.fix
-        ) from None
+        raise SettingsError(finding.what, where=where, code=finding.code, fix=finding.fix) from None
 
 
 def remember(value: str) -> None:

@@ -137,11 +137,13 @@ class _Reader:
         match = _LINE.match(line)
         known = (*_SINGLE, *_REPEATED)
         if match is None or match["key"] not in known:
-            close = nearest(line.split(":")[0].split()[0], known)
+            close = nearest(line.split(":", maxsplit=1)[0].split(maxsplit=1)[0], known)
             raise self.wrong(f"{line!r} is no key (keys: {listing(known, limit=20)})", number,
                              f"write {close}:" if close else "")  # fmt: skip
         if match["key"] in _SINGLE and any(p[0] == match["key"] for p in self.parts):
-            raise self.wrong(f"{match['key']} stands twice", number, "part the cases by a line of ---")
+            raise self.wrong(
+                f"{match['key']} stands twice", number, "part the cases by a line of ---"
+            )
         value = (match["value"] or "").strip()
         self.parts.append((match["key"], match["name"] or "", [value] if value else [], number))
 
@@ -169,7 +171,9 @@ class _Reader:
         if not made.title or not made.query:
             raise self.wrong("a case has a title and a query", self.start)
         if made.batch is None and not (made.errors or made.fails or made.columns or made.stream):
-            raise self.wrong(f"case {made.title!r} expects nothing", self.start, "add batch:, error: or fails:")
+            raise self.wrong(
+                f"case {made.title!r} expects nothing", self.start, "add batch:, error: or fails:"
+            )
         return made
 
     def sources(self) -> tuple[CaseSource, ...]:
@@ -184,12 +188,15 @@ class _Reader:
             declared.append((name.strip(), rest[:end], rest[end + 1 :].strip(" ,")))
         tables = {p[1]: p[2] for p in self.parts if p[0] == "rows"}
         if "" in tables and len(declared) != 1:
-            raise self.wrong("rows: needs a name when there are several sources", self.start, "write rows NAME:")
+            raise self.wrong(
+                "rows: needs a name when there are several sources", self.start, "write rows NAME:"
+            )
         for name in tables:
             if name and name not in [d[0] for d in declared]:
                 raise self.wrong(f"rows of {name!r}, which is no source", self.start)
         return tuple(
-            CaseSource(n, s, w, tuple(_row(x) for x in tables.get(n, tables.get("", [])))) for n, s, w in declared
+            CaseSource(n, s, w, tuple(_row(x) for x in tables.get(n, tables.get("", []))))
+            for n, s, w in declared
         )
 
 
@@ -197,7 +204,9 @@ def _row(line: str) -> Row | Mark:
     if line.startswith("-- "):
         kind, _, value = line[3:].partition(" ")
         if kind not in _MARKS:
-            raise DefinitionError(f"{line!r} is no mark", code="CaseSyntax", fix=f"marks are {listing(_MARKS)}")
+            raise DefinitionError(
+                f"{line!r} is no mark", code="CaseSyntax", fix=f"marks are {listing(_MARKS)}"
+            )
         return Mark(kind, value.strip())
     return cells(line)
 

@@ -34,24 +34,26 @@ def assert_same_rows(
     AssertionError
         With the rows that only one side has.
     """
-    if is_ordered:
-        problem = _ordered(found, expected, scale)
-    else:
-        problem = _bags(found, expected, scale)
+    problem = _ordered(found, expected, scale) if is_ordered else _bags(found, expected, scale)
     if problem:
         raise AssertionError(problem)
 
 
-def _ordered(found: Sequence[Sequence[Any]], expected: Sequence[Sequence[Any]], scale: float | None) -> str:
+def _ordered(
+    found: Sequence[Sequence[Any]], expected: Sequence[Sequence[Any]], scale: float | None
+) -> str:
     if len(found) != len(expected):
-        return f"{len(found)} rows found, {len(expected)} expected:\n  found {list(found)[:5]}\n  expected {list(expected)[:5]}"
+        shown = f"  found {list(found)[:5]}\n  expected {list(expected)[:5]}"
+        return f"{len(found)} rows found, {len(expected)} expected:\n{shown}"
     for number, (a, b) in enumerate(zip(found, expected, strict=True), 1):
         if not same(a, b, scale):
             return f"row {number}: found {tuple(a)!r}, expected {tuple(b)!r}"
     return ""
 
 
-def _bags(found: Sequence[Sequence[Any]], expected: Sequence[Sequence[Any]], scale: float | None) -> str:
+def _bags(
+    found: Sequence[Sequence[Any]], expected: Sequence[Sequence[Any]], scale: float | None
+) -> str:
     groups: dict[Any, tuple[list[Any], list[Any]]] = defaultdict(lambda: ([], []))
     for side, rows in enumerate((found, expected)):
         for row in rows:

@@ -227,6 +227,7 @@ class Generator:
         return t.Literal(value, words.get(kind, kind))
 
     def case(self, kind: str, depth: int, names: Mapping[str, str]) -> t.Expr:
+        """Give a CASE whose results are of a kind."""
         whens = tuple(
             (self.expr("boolean", depth - 1, names), self.expr(kind, depth - 1, names))
             for _ in range(self.random.randrange(1, 3))

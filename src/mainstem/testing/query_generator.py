@@ -43,6 +43,7 @@ class QueryGenerator:
         return Printer().expr(self.left.expr(kind, self.left.random.randrange(depth + 1)))
 
     def column(self, *, is_joined: bool) -> str:
+        """Give a column of the tables in FROM."""
         own = [f"l.{n}" for n in LEFT] + ([f"r.{n}" for n in RIGHT] if is_joined else [])
         return str(self.pick(own))
 

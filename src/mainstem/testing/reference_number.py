@@ -80,7 +80,7 @@ def _fixed(value: Any, digits: int, *, comma: str = "") -> str | None:
         value = Decimal(_rounded(value, digits, ROUND_HALF_UP))
         value = value.quantize(Decimal(1).scaleb(-digits), context=WIDE)
     rounded = cut(Decimal(value), digits, ROUND_HALF_UP)
-    return f"{abs(rounded) if not rounded else rounded:{comma}.{digits}f}"
+    return f"{rounded or abs(rounded):{comma}.{digits}f}"
 
 
 def _shift_left(value: int, count: int) -> int:

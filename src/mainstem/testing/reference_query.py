@@ -128,10 +128,9 @@ class _Interpreter:
             sets = list(node.group[0].sets)
         else:
             sets = [cast("tuple[t.Expr, ...]", node.group)]
-        made = []
+        made: list[Any] = []
         for keys in sets:
-            for group in _groups(keys, rows):
-                made.append(self.group_row(node, group, sets, outer))
+            made.extend(self.group_row(node, group, sets, outer) for group in _groups(keys, rows))
         return [r for r in made if node.having is None or evaluate(node.having, r) is True]
 
     def group_row(

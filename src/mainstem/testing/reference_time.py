@@ -163,7 +163,7 @@ def _offset(value: datetime, zone: str) -> int:
 
 
 @_checked
-def _made_instant(
+def _made_instant(  # noqa: PLR0917 - the arguments of make_timestamp
     year: int, month: int, day: int, hour: int, minute: int, second: float
 ) -> datetime:
     if not 0 <= second < 60:

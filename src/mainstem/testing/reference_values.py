@@ -68,7 +68,7 @@ def _fitted_decimal(value: Decimal, type_: Type) -> Decimal:
     if scaled.copy_abs() >= Decimal(10) ** (type_.precision - type_.scale):
         raise RowFails(f"{value} does not fit {type_}")
     # A decimal has no negative zero.
-    return scaled.copy_abs() if not scaled else scaled
+    return scaled or scaled.copy_abs()
 
 
 def equal(a: Any, b: Any) -> bool | None:
@@ -83,10 +83,7 @@ def compare(a: Any, b: Any) -> int:
     """
     if isinstance(a, list):
         for x, y in zip(a, b, strict=False):
-            if x is None or y is None:
-                found = (x is None) - (y is None)
-            else:
-                found = compare(x, y)
+            found = (x is None) - (y is None) if x is None or y is None else compare(x, y)
             if found:
                 return found
         return (len(a) > len(b)) - (len(a) < len(b))

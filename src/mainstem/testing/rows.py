@@ -101,11 +101,18 @@ def sql_of_value(value: Any, type_: Type) -> str:
         inside = ", ".join(sql_of_value(v, type_.items[0]) for v in value)
         return f"CAST([{inside}] AS {type_})" if type_.items[0] != NULL else f"[{inside}]"
     if isinstance(value, dict) and type_.kind == "map":
-        pairs = (f"{sql_of_value(k, type_.items[0])}: {sql_of_value(v, type_.items[1])}" for k, v in value.items())
+        pairs = (
+            f"{sql_of_value(k, type_.items[0])}: {sql_of_value(v, type_.items[1])}"
+            for k, v in value.items()
+        )
         return f"CAST(MAP {{{', '.join(pairs)}}} AS {type_})"
     if isinstance(value, dict):
         fields = zip(value.items(), type_.items, strict=True)
-        return "{" + ", ".join(f"{text_literal(k)}: {sql_of_value(v, x)}" for (k, v), x in fields) + "}"
+        return (
+            "{"
+            + ", ".join(f"{text_literal(k)}: {sql_of_value(v, x)}" for (k, v), x in fields)
+            + "}"
+        )
     return f"CAST({value} AS {type_})"
 
 
@@ -118,7 +125,10 @@ def argument_types(example: Example) -> list[Type | None]:
         left = iter(said)
         said = [next(left) if plain else "" for plain in is_plain]
     if not said:
-        return [type_of_value(a) if plain else None for a, plain in zip(example.args, is_plain, strict=True)]
+        return [
+            type_of_value(a) if plain else None
+            for a, plain in zip(example.args, is_plain, strict=True)
+        ]
     return [parse_type(x) if plain else None for x, plain in zip(said, is_plain, strict=True)]
 
 
@@ -140,10 +150,14 @@ def _scalars(row: Function, example: Example) -> Iterator[Form]:
             columns.append(t.Name((f"x{i}",)))
             cells.append(f"{sql_of_value(arg, type_)} AS x{i}")
     printer = Printer()
-    yield Form(example, "literals", "", f"SELECT {printer.expr(t.Call(row.name, tuple(args)))} AS r")
+    yield Form(
+        example, "literals", "", f"SELECT {printer.expr(t.Call(row.name, tuple(args)))} AS r"
+    )
     if cells:
         call = printer.expr(t.Call(row.name, tuple(columns)))
-        yield Form(example, "columns", f"SELECT {', '.join(cells)}", f"SELECT {call} AS r FROM {INPUT}")
+        yield Form(
+            example, "columns", f"SELECT {', '.join(cells)}", f"SELECT {call} AS r FROM {INPUT}"
+        )
 
 
 def _is_written(row: Function, index: int, n_args: int) -> bool:
@@ -168,11 +182,15 @@ def _calls(example: Example) -> Iterator[Form]:
         [common([type_of_value(v) for v in c]) or NULL for c in columns]  # fmt: skip
     names = ", ".join(["i", *_COLUMNS[: len(types)]])
     rows = [
-        "(" + ", ".join([str(i), *(sql_of_value(v, x) for v, x in zip(r, types, strict=True))]) + ")"
+        "("
+        + ", ".join([str(i), *(sql_of_value(v, x) for v, x in zip(r, types, strict=True))])
+        + ")"
         for i, r in enumerate(example.rows)
     ]
     filler = "(" + ", ".join(["0", *(f"CAST(NULL AS {x})" for x in types)]) + ")"
-    table = f"SELECT * FROM (VALUES {', '.join(rows or [filler])}) AS v({names})" + ("" if rows else " WHERE false")
+    table = f"SELECT * FROM (VALUES {', '.join(rows or [filler])}) AS v({names})" + (
+        "" if rows else " WHERE false"
+    )
     if " over " in f" {example.call.lower()}":
         yield Form(example, "rows", table, f"SELECT i, {example.call} AS r FROM {INPUT}")
     else:
@@ -202,7 +220,10 @@ def run_forms(jobs: Sequence[tuple[str, Form]], engine: str = "embedded") -> dic
     with tempfile.TemporaryDirectory() as folder:
         run_pipeline(pipeline, base_dir=folder, engine=engine)
         with connect(Path(folder) / ".mainstem" / "rows") as tables:
-            return {key: _value(form, tables.query(f'SELECT * FROM "out_{key}"').rows) for key, form in jobs}
+            return {
+                key: _value(form, tables.query(f'SELECT * FROM "out_{key}"').rows)
+                for key, form in jobs
+            }
 
 
 def _value(form: Form, rows: Sequence[tuple[Any, ...]]) -> Any:

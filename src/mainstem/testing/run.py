@@ -54,8 +54,14 @@ def _json_lines(source: CaseSource) -> list[str]:
         if isinstance(row, Mark):
             continue
         if len(row) != len(fields):
-            raise MainstemError(f"row {row} has {len(row)} cells, the source {len(fields)} columns", code="CaseSyntax")
-        cells = {f.name: _json(cell, nested=f.type.is_nested) for f, cell in zip(fields, row, strict=True)}
+            raise MainstemError(
+                f"row {row} has {len(row)} cells, the source {len(fields)} columns",
+                code="CaseSyntax",
+            )
+        cells = {
+            f.name: _json(cell, nested=f.type.is_nested)
+            for f, cell in zip(fields, row, strict=True)
+        }
         lines.append("{" + ", ".join(f"{json.dumps(k)}: {v}" for k, v in cells.items()) + "}\n")
     return lines
 
@@ -79,7 +85,7 @@ def run_case(case: Case, engine: str = "embedded") -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         pipeline = case_pipeline(case, folder)
-        resolved = pipeline._resolved("", (), {})  # noqa: SLF001 - the findings, not only the first error
+        resolved = pipeline._resolved("", (), {})
         _check_findings(case, resolved.findings.items)
         if case.errors:
             return
@@ -88,9 +94,11 @@ def run_case(case: Case, engine: str = "embedded") -> None:
         assert step is not None
         if case.columns:
             assert str(step.schema) == str(parse_schema(case.columns)), f"columns are {step.schema}"
-        rows = _answer(case, pipeline, engine)
+        rows = _answer(case, pipeline, engine, folder)
         if rows is not None and case.batch is not None:
-            assert_same_rows(rows, expected_rows(case.batch, step.schema), is_ordered=case.is_ordered)
+            assert_same_rows(
+                rows, expected_rows(case.batch, step.schema), is_ordered=case.is_ordered
+            )
 
 
 def _check_findings(case: Case, items: Sequence[Any]) -> None:
@@ -113,18 +121,23 @@ def _place(finding: Any) -> str:
     return f"{match[1]}:{match[2]}" if match else ""
 
 
-def _answer(case: Case, pipeline: Pipeline, engine: str) -> list[tuple[Any, ...]] | None:
+def _answer(
+    case: Case, pipeline: Pipeline, engine: str, folder: Path
+) -> list[tuple[Any, ...]] | None:
     from mainstem.runtime.query import query
     from mainstem.runtime.start import run_pipeline
 
-    folder = Path(tempfile.mkdtemp())
+    said = ""
     try:
         run_pipeline(pipeline, base_dir=folder, engine=engine)
     except MainstemError as error:
-        assert case.fails, f"the run failed: {error}"
-        assert case.fails.lower() in str(error).lower(), f"the run failed with other words: {error}"
+        said = str(error)
+    if said or case.fails:
+        is_expected = bool(case.fails) and case.fails.lower() in said.lower()
+        assert is_expected, (
+            f"the run should fail with {case.fails!r}; it said: {said or 'nothing, it succeeded'}"
+        )
         return None
-    assert not case.fails, f"the run should fail with {case.fails!r}"
     return list(query(folder / ".mainstem" / "case", f'SELECT * FROM "{RESULT}"').rows)
 
 
@@ -133,8 +146,10 @@ def expected_rows(rows: Sequence[Row], schema: Schema) -> list[tuple[Any, ...]]:
     types = [in_expressions(f.type) for f in schema.fields]
     made = []
     for row in rows:
-        assert len(row) == len(types), f"expected row {row} has {len(row)} cells, the answer {len(types)} columns"
-        made.append(tuple(None if c is None else coerce_text(c, x) for c, x in zip(row, types, strict=True)))
+        assert len(row) == len(types), (
+            f"expected row {row} has {len(row)} cells, the answer {len(types)} columns"
+        )
+        made.append(
+            tuple(None if c is None else coerce_text(c, x) for c, x in zip(row, types, strict=True))
+        )
     return made
-
-

@@ -1,5 +1,6 @@
 """Errors: their words, their place, their exit code, as text and as JSON."""
 
+import errno
 import io
 import json
 
@@ -239,3 +240,79 @@ def test_what_is_meant_for_the_command_stands_before_two_dashes():
     assert Terminal.of(["query", "-o", "json", "--debug"]) == Terminal(True, True)
     assert Terminal.of(["check", "--", "-o", "json", "--debug"]) == Terminal()
     assert dispatch(["check", "--output=json", "none.py"]) == 2
+
+
+def test_function_of_a_step_that_raises_is_the_users_error(tmp_path, monkeypatch, capsys):
+    """With its line, beside the other findings; not a fault of ours."""
+    monkeypatch.chdir(tmp_path)
+    lines = ["import mainstem as ms", 'p = ms.Pipeline("p")', "@p.table", "def a():",
+             "    return {}['gone']", 'p.table("b", "SELECT 1 AS x FROM nowhere")', ""]  # fmt: skip
+    (tmp_path / "p.py").write_text("\n".join(lines))
+    said = call(capsys, "check", "p.py")
+
+    assert said.code == 2
+    assert "FunctionFailed: the function of table 'a' failed: KeyError: 'gone'\n" in said.out
+    assert "  at:  p.py:5 (step 'a')\n" in said.out
+    assert "TableNotFound" in said.out
+
+
+def test_what_a_pipeline_file_prints_does_not_spoil_the_answer(tmp_path, monkeypatch, capsys):
+    """It goes to stderr; a program that reads the JSON must not meet it."""
+    monkeypatch.chdir(tmp_path)
+    lines = ["import mainstem as ms", "print('loading')", 'p = ms.Pipeline("p")', "@p.table",
+             "def a():", "    print('asked')", "    return 'SELECT 1 AS x'", ""]  # fmt: skip
+    (tmp_path / "p.py").write_text("\n".join(lines))
+    said = call(capsys, "check", "p.py", "-o", "json")
+
+    assert json.loads(said.out)["ok"] is True
+    assert said.err.splitlines() == ["loading", "asked"]
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("password = 'hunter22'", "password = ***"),
+        ('"api-key"="hunter22"', '"api-key"=***'),
+        ("password = { env = 'HUNTER22' }", "password = { env = 'HUNTER22' }"),
+        ("pth = 'hunter22'", "pth = 'hunter22'"),
+    ],
+)
+def test_line_of_the_settings_does_not_repeat_a_secret(tmp_path, line, shown):
+    """Even where the option does not exist; a reference is no secret."""
+    file = tmp_path / "mainstem.toml"
+    file.write_text(f"[sources.a]\n{line}\n")
+    finding = Finding("OptionNotFound", "no option", Place(str(file), 2))
+
+    assert with_snippet(finding).snippet == shown
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_code"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "lock"), 4),
+        (OSError(errno.ENOSPC, "No space left on device", "part"), 4),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "gone"), 70),
+        (OSError("without a file"), 70),
+    ],
+)
+def test_file_system_that_refuses_is_outside(error, exit_code):
+    """No rights and no room are not ours; a file that we looked for in vain is."""
+    found = unexpected(error)
+
+    assert found.exit_code == exit_code
+    assert found.__cause__ is error
+    assert str(error.filename or "without a file") in str(found)
+
+
+def test_error_without_a_place_names_the_step():
+    """And nothing that looks like a place."""
+    assert "  at:  step 'a'\n" in str(DataError("bad", step="a", fix="good"))
+
+
+def test_folder_and_file_that_are_not_there(tmp_path, monkeypatch, capsys):
+    """The message does not speak of endings."""
+    monkeypatch.chdir(tmp_path)
+    said = call(capsys, "check", "nowhere")
+
+    assert said.code == 2
+    assert "there is no file or folder 'nowhere'" in said.err

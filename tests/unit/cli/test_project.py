@@ -298,3 +298,31 @@ def test_demo_shows_an_answer_from_generated_data(project):
     assert "When does a city ride?" in said.out
     assert "plots: mainstem-demo/report.html\n" in said.out
     assert (project / "mainstem-demo/report.html").exists()
+
+
+def test_schema_is_not_inferred_from_a_file_with_another_delimiter(project, capsys):
+    """One text column named "id;shop" would be accepted by every later run."""
+    (project / "mainstem.toml").unlink()
+    (project / "o.csv").write_text("id;shop\n1;Oslo\n")
+    said = call(capsys, "init", "new", "--from", "o.csv")
+
+    assert said.code == 6
+    assert "is one column, 'id;shop'" in said.err
+    assert "delimiter=';'" in said.err
+    assert not (project / "new" / "pipeline.py").exists()
+
+    (project / "p.sql").write_text(
+        "CREATE SOURCE o FROM files('o.csv', delimiter => ';');\nCREATE TABLE t AS SELECT id FROM o;"
+    )
+    assert call(capsys, "check", "p.sql", "--infer").code == 0
+    assert "id bigint, shop string" in (project / "p.sql").read_text()
+
+
+def test_schema_is_not_inferred_from_a_damaged_file(tmp_path, monkeypatch, capsys):
+    """The file is wrong, not the program."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "o.parquet").write_text("no Parquet")
+    said = call(capsys, "init", "--from", "o.parquet")
+
+    assert said.code == 6
+    assert said.err.startswith("FileDamaged: the content cannot be read: ")

@@ -70,7 +70,7 @@ def test_another_type_starts_from_nothing(pipeline):
     """Options of one connector mean nothing to the next, also those of a lower section."""
     configure(
         pipeline,
-        '[sources.flights]\nheader = false\n'
+        "[sources.flights]\nheader = false\n"
         '[env.prod.sources.flights]\ntype = "duckdb"\npath = "x.duckdb"\ntable = "t"\n',
     )
 
@@ -119,7 +119,7 @@ def test_overrides_change_what_is_checked(pipeline):
 
 def test_config_shows_every_value_with_its_origin(pipeline):
     """Defaults too, so that one page answers what a run will use."""
-    configure(pipeline, '[run]\nthreads = 4\n[sources.flights]\nheader = false\n')
+    configure(pipeline, "[run]\nthreads = 4\n[sources.flights]\nheader = false\n")
     rows = resolve(pipeline, environ={}).config()
 
     shown = {(row.section, row.option): (row.value, row.origin.rpartition("/")[2]) for row in rows}

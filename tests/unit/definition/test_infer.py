@@ -15,13 +15,13 @@ from mainstem.plan.types import parse_schema
 SCHEMA = parse_schema('id bigint, "odd name" string')
 WIDE = parse_schema(", ".join(f"a_rather_long_column_{i} timestamp" for i in range(9)))
 
-PYTHON = '''import mainstem as ms
+PYTHON = """import mainstem as ms
 
 p = ms.Pipeline("p")
 p.source("declared", ms.files("d.csv"), schema="x bigint")
 {call}
 p.table("t", "SELECT 1 AS x")
-'''
+"""
 CALLS = [
     'p.source("s", ms.files("s.csv"))',
     'p.source("s", ms.files("s.csv"),)',
@@ -83,7 +83,7 @@ def test_change_is_shown_as_a_diff(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "call", ['p.source("s")', 'declare("s", b)', 'p.source("s", (b))', 'p.source(NAME, b)']
+    "call", ['p.source("s")', 'declare("s", b)', 'p.source("s", (b))', "p.source(NAME, b)"]
 )
 def test_call_that_cannot_be_edited_gives_the_text_to_paste(tmp_path, call):
     """Nothing is written into a place that may be the wrong one."""

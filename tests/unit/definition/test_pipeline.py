@@ -235,6 +235,23 @@ def test_name_of_a_step_is_letters_digits_and_underscores(name):
     assert ("NameNotValid", "error", "") in findings(p)
 
 
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [("tä", "t"), ("日本", "view"), ("1st", "view_1st"), ("a b", "a_b"), ("x" * 64, "x" * 63),
+     ("1" * 64, "view_" + "1" * 58)],
+)  # fmt: skip
+def test_name_that_the_message_gives_is_accepted(name, right):
+    """A fix that is refused in its turn would be worse than none."""
+    p = orders()
+    p.view(name, "SELECT id FROM orders")
+    (fix,) = [one.fix for one in resolve(p, environ={}).findings.items if "Name" in one.code]
+
+    assert fix == f"write {right}"
+    p = orders()
+    p.view(right, "SELECT id FROM orders")
+    assert ("NameNotValid", "error", "") not in findings(p)
+
+
 def test_name_of_a_pipeline_becomes_a_directory():
     """So it may not leave the folder, but may have a hyphen."""
     assert ms.Pipeline("a-b").findings.items == []
@@ -352,3 +369,14 @@ def test_snippet_shows_the_line_with_a_caret():
         p.check(environ={})
     assert "SELECT amout FROM orders\n              ^" in str(caught.value)
     assert "fix: write amount" in str(caught.value)
+
+
+def test_schema_that_is_no_text_is_refused_at_the_call():
+    """Not with an AttributeError out of our own code."""
+    p = ms.Pipeline("p")
+    p.source("a", ms.files("a.csv"), schema=["id bigint"])
+    p.table("t", "SELECT 1 AS x")
+    (error,) = resolve(p, environ={}).findings.errors
+
+    assert (error.code, error.what) == ("SchemaSyntax", "a schema is a text or a dict, not a list")
+    assert error.where.file == __file__

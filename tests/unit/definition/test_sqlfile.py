@@ -165,3 +165,29 @@ def test_secret_in_sql_is_a_reference():
 
     assert pipeline.sources[0].binding.as_dict()["member"] == Secret(env="MEMBER")
     assert "is no secret" in resolve(pipeline, environ={}).findings.errors[0].what
+
+
+@pytest.mark.parametrize(
+    ("broken", "use", "code"),
+    [
+        ("CREATE SOURCE o (id bigit) FROM files('o.csv');", "SELECT id FROM O", "TypeNotKnown"),
+        ("CREATE VIEW o AS SELECT (;", "SELECT id FROM o", "SqlSyntax"),
+        ("CREATE PARAM o date DEFAULT '2024-13-01';", "SELECT :o AS d", "ParameterValue"),
+    ],
+)
+def test_what_uses_a_wrong_declaration_is_no_second_mistake(broken, use, code):
+    """The reader would look for a missing source where one stands with a slip in it."""
+    p = read_sql_file(
+        f"{broken}\nCREATE TABLE t AS {use};\nCREATE TABLE u AS SELECT 1 AS x;", "p.sql"
+    )
+
+    assert [one.code for one in resolve(p, environ={}).findings.errors] == [code]
+
+
+def test_name_that_nobody_declared_is_still_told_beside_a_wrong_declaration():
+    """Only what follows from the first mistake is left out."""
+    p = read_sql_file("CREATE SOURCE o (id bigit) FROM files('o.csv');\n"
+                      "CREATE TABLE t AS SELECT id FROM other;", "p.sql")  # fmt: skip
+
+    codes = [one.code for one in resolve(p, environ={}).findings.errors]
+    assert codes == ["TypeNotKnown", "TableNotFound"]

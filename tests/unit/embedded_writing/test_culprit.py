@@ -10,6 +10,7 @@ from mainstem.errors import DataError
 
 
 def pipeline(tmp_path, rows: str) -> Pipeline:
+    """Give a pipeline over a small CSV file."""
     (tmp_path / "in.csv").write_text("id,amount\n" + rows)
     p = Pipeline("p")
     p.source("orders", files(str(tmp_path / "in.csv")), schema="id bigint, amount string")
@@ -17,6 +18,7 @@ def pipeline(tmp_path, rows: str) -> Pipeline:
 
 
 def message(p: Pipeline, tmp_path) -> str:
+    """Run, and give the message of the failure."""
     with pytest.raises(DataError) as caught:
         p.run(base_dir=tmp_path)
     return str(caught.value)

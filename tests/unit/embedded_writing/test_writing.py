@@ -12,7 +12,7 @@ from mainstem.connectors.duckdb import duckdb as duckdb_table
 from mainstem.connectors.files import files
 from mainstem.connectors.state import state
 from mainstem.engines.embedded.run import run
-from mainstem.engines.embedded.state_file import answer
+from mainstem.engines.embedded.state_file import ask, open_tables
 from mainstem.engines.spec import Program, RunSettings, Statement
 from mainstem.errors import CheckFailed, DataError, DefinitionError, OutsideError
 from mainstem.plan.nodes import Binding, Plan, Source, Step
@@ -43,6 +43,12 @@ def write(base, steps, sources=()) -> list:
 def write_one(base, schema, sql, sink, **options) -> list:
     """Write one table."""
     return write(base, [(table("t", schema, sink, **options), sql)])
+
+
+def answer(folder, sql) -> tuple:
+    """Ask the tables of a state directory: names, types and rows."""
+    with closing(open_tables(folder)) as connection:
+        return ask(connection, sql)
 
 
 ALL = "id bigint, name string, price decimal(5,2), ratio double, ok boolean, day date, at timestamp"
@@ -406,3 +412,12 @@ def test_duckdb_sink_keeps_the_keys_of_the_table(tmp_path):
 
     with closing(duckdb.connect(str(path), read_only=True)) as connection:
         assert connection.execute("SELECT v, i FROM t").fetchall() == [("two", 1)]
+
+
+def test_path_below_a_file_is_refused(tmp_path):
+    """Nobody's file is replaced by a folder."""
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(OutsideError, match="a folder above it is a file"):
+        write_one(tmp_path, "id bigint", "SELECT 1::BIGINT AS id", files("out/t.csv"))
+
+    assert (tmp_path / "out").read_text() == "mine"

@@ -4,7 +4,7 @@ import pytest
 
 from mainstem.errors import StateError
 from mainstem.storage.local.commit import commit_target
-from mainstem.storage.local.durable import write_durably
+from mainstem.storage.local.durable import remove, write_durably
 from mainstem.storage.local.manifest import (
     Manifest,
     WrittenFile,
@@ -156,3 +156,11 @@ def test_strangers_are_named(tmp_path):
 
     assert strangers(tmp_path, known) == ["k=1/b"]
     assert strangers(tmp_path, None) == ["k=1/a", "k=1/b"]
+
+
+def test_remove_below_a_file_has_nothing_to_do(tmp_path):
+    """A run that was refused there would otherwise fail in every later repair too."""
+    (tmp_path / "out").write_text("mine")
+    remove(tmp_path / "out" / "staged.tmp")
+
+    assert (tmp_path / "out").read_text() == "mine"

@@ -36,6 +36,7 @@ def value(text):
 
 
 def found(text):
+    """Give the answer of the reference to a query."""
     bound = bind(text, TABLES)
     return answer(bound.query, ROWS)
 
@@ -118,13 +119,15 @@ def test_what_is_reached_fails(text):
         ("SELECT a.x, b.y FROM a JOIN b ON a.k = b.k WHERE a.x > 5", [(10, Decimal("0.50")), (10, Decimal("0.25"))]),
         ("SELECT a.x, b.k FROM a LEFT JOIN b ON a.k = b.k AND b.y > 0.3 ORDER BY a.x, b.k",
          [(10, 1), (30, None), (40, None), (None, 1)]),
-        ("SELECT a.x, b.k FROM a RIGHT JOIN b ON a.k = b.k AND a.x > 5 ORDER BY a.x, b.k", [(10, 1), (10, 1), (None, 3)]),
+        ("SELECT a.x, b.k FROM a RIGHT JOIN b ON a.k = b.k AND a.x > 5 ORDER BY a.x, b.k",
+         [(10, 1), (10, 1), (None, 3)]),
         ("SELECT s, count(*) AS n, sum(x) AS t, avg(x) AS m FROM a GROUP BY s ORDER BY s",
          [("p", 2, 40, 20.0), ("q", 1, None, None), (None, 1, 40, 40.0)]),
         ("SELECT count(DISTINCT s) AS n, max(s) AS m FROM a WHERE FALSE", [(0, None)]),
         ("SELECT k, grouping(k) AS g, count(*) AS n FROM a GROUP BY ROLLUP (k) ORDER BY g, k",
          [(1, 0, 2), (2, 0, 1), (None, 0, 1), (None, 1, 4)]),
-        ("SELECT x, row_number() OVER (ORDER BY x DESC) AS n, sum(x) OVER (ORDER BY x ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS t "
+        ("SELECT x, row_number() OVER (ORDER BY x DESC) AS n, sum(x) OVER (ORDER BY x "
+         "ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS t "
          "FROM a ORDER BY x", [(10, 3, 10), (30, 2, 40), (40, 1, 70), (None, 4, 40)]),
         ("SELECT k FROM a UNION SELECT k FROM b ORDER BY k", [(1,), (2,), (3,), (None,)]),
         ("SELECT k FROM a EXCEPT ALL SELECT k FROM b ORDER BY k", [(2,), (None,)]),

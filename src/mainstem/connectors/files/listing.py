@@ -80,7 +80,9 @@ def _matches(path: str, where: Place) -> list[str]:
     elif Path(path).exists():
         return [path]
     else:
-        matches = [m for m in glob.glob(path, recursive=True) if Path(m).is_file()]
+        # Path.glob knows no absolute pattern.
+        found = glob.glob(path, recursive=True)  # noqa: PTH207
+        matches = [m for m in found if Path(m).is_file()]
     if not matches:
         raise OutsideError(
             f"no file matches {path!r} (looked in {Path.cwd()})", where=where, code="FileNotFound",

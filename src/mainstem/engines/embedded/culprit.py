@@ -52,7 +52,9 @@ def _start_again(session: Session, program: Program, step: Step) -> None:
     for statement in program.statements:
         if statement.step.name == step.name:
             break
-        statements.append(f"CREATE OR REPLACE TEMP VIEW {quoted(statement.step.name)} AS {statement.sql}")
+        statements.append(
+            f"CREATE OR REPLACE TEMP VIEW {quoted(statement.step.name)} AS {statement.sql}"
+        )
     for sql in statements:
         # No transaction was open, or the step is a table from before it: both are as they should be.
         with suppress(duckdb.Error):
@@ -97,7 +99,11 @@ def _can_fail(expr: t.Expr) -> bool:
         return False
     if isinstance(expr, t.Cast):
         return not expr.is_try and not expr.is_exact
-    return isinstance(expr, t.Call) and expr.name in catalogue() and catalogue()[expr.name].fails != "never"
+    return (
+        isinstance(expr, t.Call)
+        and expr.name in catalogue()
+        and catalogue()[expr.name].fails != "never"
+    )
 
 
 def _has_window(node: t.Node) -> bool:
@@ -105,7 +111,9 @@ def _has_window(node: t.Node) -> bool:
 
 
 def _failing_row(session: Session, printer: DuckdbPrinter, select: t.Select, expr: t.Expr) -> str:
-    columns = [c for c in row_columns(t.Select(select.items, select.source)) if isinstance(c, t.Column)]
+    columns = [
+        c for c in row_columns(t.Select(select.items, select.source)) if isinstance(c, t.Column)
+    ]
     used = {c for c in t.walk(expr) if isinstance(c, t.Column)}
     shown = sorted(columns, key=lambda c: c not in used)[:MAX_SHOWN]
     if select.source is None or not shown:
@@ -119,7 +127,9 @@ def _failing_row(session: Session, printer: DuckdbPrinter, select: t.Select, exp
         return ""
     if not rows:
         return ""
-    return "(" + ", ".join(f"{c.name}={_text(v)}" for c, v in zip(shown, rows[0], strict=True)) + ")"
+    return (
+        "(" + ", ".join(f"{c.name}={_text(v)}" for c, v in zip(shown, rows[0], strict=True)) + ")"
+    )
 
 
 def _text(value: object) -> str:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 _INSTANT = "TIMESTAMP WITH TIME ZONE"
 
 
-def fetch(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], list[str], list[tuple[Any, ...]]]:
+def fetch(
+    connection: duckdb.DuckDBPyConnection, sql: str
+) -> tuple[list[str], list[str], list[tuple[Any, ...]]]:
     """Give the column names, their DuckDB types and the rows of a query.
 
     Parameters
@@ -38,9 +40,18 @@ def fetch(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[list[str], l
     aliases = [f"c{i}" for i in range(len(names))]
     casts = [f"CAST({a} AS {x.replace(_INSTANT, 'TIMESTAMP')}) AS {a}" if _INSTANT in x else a
              for a, x in zip(aliases, types, strict=True)]  # fmt: skip
-    rows = connection.execute(f"SELECT {', '.join(casts)} FROM ({sql.rstrip().rstrip(';')}) AS q({', '.join(aliases)})")
+    rows = connection.execute(
+        f"SELECT {', '.join(casts)} FROM ({sql.rstrip().rstrip(';')}) AS q({', '.join(aliases)})"
+    )
     zoned = [_INSTANT in x for x in types]
-    return names, types, [tuple(_aware(v) if z else v for v, z in zip(row, zoned, strict=True)) for row in rows.fetchall()]
+    return (
+        names,
+        types,
+        [
+            tuple(_aware(v) if z else v for v, z in zip(row, zoned, strict=True))
+            for row in rows.fetchall()
+        ],
+    )
 
 
 def _aware(value: Any) -> Any:

@@ -11,12 +11,15 @@ import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import duckdb
 
 from mainstem.connectors.duckdb.options import DuckdbSource
 from mainstem.connectors.files.listing import InputFile, list_files
 from mainstem.connectors.files.options import FilesSource
 from mainstem.connectors.spec import read_options
+from mainstem.engines.embedded.failures import words
 from mainstem.engines.embedded.ingest import ingest
 from mainstem.engines.embedded.reference import csv_format
 from mainstem.engines.embedded.session import plain_connection
@@ -44,9 +47,6 @@ from mainstem.plan.types import (
     map_of,
     struct_of,
 )
-
-if TYPE_CHECKING:
-    import duckdb
 
 # Whole files are read, as a sample of the first rows is what gives wrong schemas; but no more than
 # these many bytes, one file at least.
@@ -107,6 +107,11 @@ def infer_schema(binding: Binding, base_dir: Path) -> Schema:
             fields = _of_table(connection, read_options(DuckdbSource, source.binding))
         else:
             fields = _of_files(connection, source)
+    except (duckdb.InvalidInputException, duckdb.IOException) as error:
+        raise DataError(
+            f"the content cannot be read: {words(error).splitlines()[0]}", code="FileDamaged",
+            fix="write the file again",
+        ) from error  # fmt: skip
     finally:
         connection.close()
     if not fields:
@@ -157,8 +162,27 @@ def _csv_names(file: InputFile, options: FilesSource) -> list[str]:
                 )  # fmt: skip
             if record.line.raw:
                 names = [name or "" for name in record.fields or ()]
+                _refuse_other_delimiter(names, file, options)
                 return names if options.header else [f"column_{i + 1}" for i in range(len(names))]
     return []
+
+
+def _refuse_other_delimiter(names: list[str], file: InputFile, options: FilesSource) -> None:
+    """Refuse a header that is one name with a delimiter of others in it.
+
+    Its schema would be one text column, with which every later run succeeds and says nothing.
+
+    Raises
+    ------
+    DataError
+        When it looks so and no delimiter was chosen.
+    """
+    found = [sign for sign in ";\t|" if len(names) == 1 and sign in names[0]]
+    if found and not options.delimiter:
+        raise DataError(
+            f"the first line of {file.path} is one column, {names[0]!r}", code="SchemaNotInferred",
+            fix=f"bind it with delimiter={found[0]!r}, then run mainstem check --infer",
+        )  # fmt: skip
 
 
 def _of_texts(

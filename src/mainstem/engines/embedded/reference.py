@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -113,6 +113,15 @@ def _wrong_header(file: InputFile, name: str, names: tuple[str, ...], where: Pla
     )  # fmt: skip
 
 
+def _partition_value(given: Mapping[str, str | None], field: Field) -> Any:
+    if field.name not in given:
+        raise Misfit("the path has no such folder")
+    text = given[field.name]
+    value = None if text is None else coerce_text(text, field.type)
+    check_null(value, field)
+    return value
+
+
 def partition_values(file: InputFile, fields: Sequence[Field], where: Place) -> tuple[Any, ...]:
     """Give the typed values of the columns that come from the path.
 
@@ -125,11 +134,7 @@ def partition_values(file: InputFile, fields: Sequence[Field], where: Place) -> 
     values = []
     for field in fields:
         try:
-            if field.name not in given:
-                raise Misfit("the path has no such folder")
-            text = given[field.name]
-            values.append(None if text is None else coerce_text(text, field.type))
-            check_null(values[-1], field)
+            values.append(_partition_value(given, field))
         except Misfit as misfit:
             raise DataError(
                 f"partition column {field} of {file.path}: {misfit.reason}", where=where,

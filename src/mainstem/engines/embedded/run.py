@@ -69,7 +69,9 @@ class Run:
             try:
                 yield from self._step(statement)
             except duckdb.Error as error:
-                found = culprit(self.session, self.program, statement.step) if is_data(error) else ""
+                found = (
+                    culprit(self.session, self.program, statement.step) if is_data(error) else ""
+                )
                 raise explained(error, statement.step, culprit=found) from error
             points.reached(points.COMPUTING)
 

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar, cast
 
 import duckdb
 
+from mainstem.engines.embedded.failures import explained
 from mainstem.engines.embedded.types import duckdb_type, literal, quoted
 from mainstem.engines.spec import RunSettings
 from mainstem.errors import SettingsError
@@ -146,6 +147,15 @@ def open_session(settings: RunSettings, params: tuple[Param, ...]) -> Iterator[S
             code="EngineSettings", fix='write memory_limit="2GB" and threads=2',
         ) from error  # fmt: skip
     try:
+        yield _opened(connection, settings, params)
+    finally:
+        connection.close()
+
+
+def _opened(
+    connection: duckdb.DuckDBPyConnection, settings: RunSettings, params: tuple[Param, ...]
+) -> Session:
+    try:
         # The progress is computed only when the bar is on, and must never be printed by DuckDB.
         connection.execute(
             "SET TimeZone = 'UTC'; SET enable_progress_bar_print = false; "
@@ -153,9 +163,10 @@ def open_session(settings: RunSettings, params: tuple[Param, ...]) -> Iterator[S
         )
         session = Session(connection)
         _bind(session, settings, params)
-        yield session
-    finally:
-        connection.close()
+    except duckdb.Error as error:
+        # A memory limit of a few kilobytes is accepted and then leaves no room for anything.
+        raise explained(error, None, doing="opening DuckDB") from error
+    return session
 
 
 def spill_dir(settings: RunSettings) -> Path:

@@ -86,9 +86,7 @@ def _ingested(
     }  # fmt: skip
 
 
-def _scanned(
-    session: Session, read: SourceRead
-) -> Generator[Event, None, dict[str, Any]]:
+def _scanned(session: Session, read: SourceRead) -> Generator[Event, None, dict[str, Any]]:
     work = session.watch_call(
         lambda: scan(session.connection, read.source, positions=read.needs_position)
     )

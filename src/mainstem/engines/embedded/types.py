@@ -47,6 +47,11 @@ def duckdb_type(type_: Type) -> str:
     -------
     str
         Such as ``DECIMAL(12,2)``, ``STRUCT("a" BIGINT)[]`` or ``MAP(VARCHAR, DOUBLE)``.
+
+    Raises
+    ------
+    InternalError
+        For a type that only the binder knows.
     """
     if type_.kind == "decimal":
         return f"DECIMAL({type_.precision},{type_.scale})"

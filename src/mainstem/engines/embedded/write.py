@@ -32,7 +32,7 @@ def sink_select(relation: str, output: Output) -> str:
     names = [quoted(name) for name in output.step.schema.names]
     if columns == names:
         return relation
-    return f"SELECT {', '.join(columns)} FROM ({relation}) AS \"__rows\""
+    return f'SELECT {", ".join(columns)} FROM ({relation}) AS "__rows"'
 
 
 def _column(field: Field, given: Field, output: Output) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -74,4 +75,6 @@ def remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
-        path.unlink(missing_ok=True)
+        # Below what is now a file nothing can be left: that would stop every later run for ever.
+        with suppress(NotADirectoryError):
+            path.unlink(missing_ok=True)
