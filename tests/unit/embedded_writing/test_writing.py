@@ -16,16 +16,19 @@ from mainstem.engines.embedded.state_file import ask, open_tables
 from mainstem.engines.spec import Program, RunSettings, Statement
 from mainstem.errors import CheckFailed, DataError, DefinitionError, OutsideError
 from mainstem.plan.nodes import Binding, Plan, Source, Step
+from mainstem.plan.tree import Query, Select
 from mainstem.plan.types import parse_schema
 from mainstem.storage.local.manifest import read_manifest
 
 RUNS = iter(range(1000))
+# When a step fails, its tree is searched for the expression: this one has none.
+NO_QUERY = Query(Select(()))
 
 
 def table(name, schema, sink, *, inputs=(), sink_schema=None) -> Step:
     """A table whose query does not matter: the test gives the SQL."""
     declared = parse_schema(sink_schema) if sink_schema else None
-    return Step(name, None, parse_schema(schema), inputs, sink, declared)
+    return Step(name, NO_QUERY, parse_schema(schema), inputs, sink, declared)
 
 
 def write(base, steps, sources=()) -> list:
