@@ -328,6 +328,8 @@ def _error_facts(error: BaseException | None) -> dict[str, Any] | None:
         return None
     if isinstance(error, MainstemError):
         return error.findings[0].to_dict()
+    if isinstance(error, KeyboardInterrupt):
+        return stopped(error).finding.to_dict()
     return {"code": type(error).__name__, "what": str(error)}
 
 

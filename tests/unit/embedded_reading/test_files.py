@@ -300,3 +300,16 @@ def test_duckdb_table(tmp_path: Path) -> None:
     strict = Source("u", duckdb_table(str(path), "t"), parse_schema("a bigint not null"))
     with pytest.raises(DataError, match="1 bad row"):
         scan(duckdb.connect(), strict)
+
+
+def test_csv_files_without_rows(tmp_path: Path) -> None:
+    """Empty, blank lines only, header only: each has no rows, alone and beside a file that has."""
+    for name, data in {"a": "", "b": "\n\n", "c": "id,x\n", "d": "id,x\n1,2\n"}.items():
+        (tmp_path / f"{name}.csv").write_text(data)
+
+    for pattern, rows in {"a.csv": 0, "b.csv": 0, "c.csv": 0, "*.csv": 1}.items():
+        source = Source("s", files(str(tmp_path / pattern)), parse_schema("id bigint, x bigint"))
+        with duckdb.connect() as connection:
+            report = ingest(connection, source)
+            found = connection.execute(report.select).fetchall()
+        assert (report.read, found) == (rows, [(1, 2)] * rows)

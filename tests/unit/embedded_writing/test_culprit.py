@@ -61,3 +61,14 @@ def test_failing_aggregate_keeps_the_words_of_duckdb(tmp_path):
 
     assert "an expression on a row failed" in text
     assert "9223372036854775808" in text
+
+
+def test_negative_limit_is_the_parameter_s_fault(tmp_path):
+    """The value comes at run time, so no check can see it."""
+    p = pipeline(tmp_path, "1,x\n")
+    p.param("n", "bigint")
+    p.table("t", "SELECT id FROM orders ORDER BY id, amount LIMIT :n")
+
+    with pytest.raises(DataError, match="negative") as caught:
+        p.run(base_dir=tmp_path, params={"n": "-1"})
+    assert caught.value.finding.code == "ParameterValue"

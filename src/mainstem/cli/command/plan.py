@@ -104,7 +104,7 @@ def _changes(compared: Comparison) -> str:
         return "since the last run\n  nothing has run yet"
     title = f"since run {compared.last.run_id} of {compared.last.started_at[:19]}Z"
     rows = [_change(c) for c in compared.changes if c.change != "same"]
-    return _section(title, rows) if rows else f"{title}\n  nothing has changed"
+    return _section(title, rows) if rows else f"{title}\n  the definition is the same"
 
 
 def _change(change: Change) -> tuple[str, ...]:

@@ -29,6 +29,10 @@ _FULL = ("No space left on device", "Disk quota exceeded", "File too large")
 _RIGHTS = ("Permission denied", "Read-only file system", "Operation not permitted")
 
 
+# A text that our compiled cast marked, so that DuckDB refuses what it would misread.
+_MARKED = re.compile(r"Could not convert string '.*' to ", re.DOTALL)
+
+
 def words(error: BaseException) -> str:
     """Give DuckDB's message without the text of our compiled SQL below it."""
     return str(error).split("\n\nLINE ", maxsplit=1)[0].strip()
@@ -74,9 +78,15 @@ def explained(
         )  # fmt: skip
     if isinstance(error, _DATA):
         return DataError(
-            f"{prefix}{culprit or 'an expression on a row'} failed: {said}", where=where, step=name,
+            f"{prefix}{culprit or 'an expression on a row'} failed: "
+            + _MARKED.sub("could not convert the text to ", said), where=where, step=name,
             code="ExpressionFailed", fix="filter the row out, or use the try_ form of the function",
             **facts,
+        )  # fmt: skip
+    if "LIMIT/OFFSET cannot be negative" in said:
+        return DataError(
+            f"{prefix}a parameter makes LIMIT or OFFSET negative", where=where, step=name,
+            code="ParameterValue", fix="give 0 or more", **facts,
         )  # fmt: skip
     return EngineError(
         f"{prefix}{said}", where=where, step=name, code="EngineRefused",

@@ -203,7 +203,9 @@ class _Ingest:
         """Load every file; when the fast way fails on some, mark them and begin again."""
         while True:
             self._create()
-            self.bad, self.unknown, self.rows = BadRows(), 0, {}
+            # A file that belongs to no group is empty.
+            self.rows = dict.fromkeys((one.file.path for one in scanned), 0)
+            self.bad, self.unknown = BadRows(), 0
             groups = reading.groups(scanned, self.layout, self.source.where)
             if all(self._load(group) for group in groups):
                 return

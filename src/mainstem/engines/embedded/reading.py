@@ -97,6 +97,9 @@ def groups(scanned: Sequence[Scanned], layout: Layout, where: Place) -> list[Gro
         has_shape = layout.format == "json" and not is_slow
         return shape_of(first.path, layout.schema) if has_shape else None
 
+    if layout.format not in ("json", "text"):
+        # An empty CSV file has no header and no rows: nothing to load, and no columns to load it by.
+        scanned = [one for one in scanned if one.names]
     made = [
         Group(tuple(members), names, constants, is_slow)
         for (names, _, _, is_slow, constants, _), members in groupby(scanned, key)
