@@ -63,7 +63,7 @@ def test_row_gives_what_its_examples_say(row: Function, engine: str) -> None:
 def check_type(row: Function, form: Form) -> None:
     """The binder's type is the kind of the value; windows give one value per row."""
     value = form.example.gives
-    values = value if form.query.startswith("SELECT i,") else [value]
+    values = value if form.is_window else [value]
     declared = declared_type(row, form)
     for one in values:
         if one is not None:

@@ -46,7 +46,7 @@ def test_failing_expression_names_the_step_and_leaves_the_old_output(base, monke
     """Failing expression names the step and leaves the old output."""
     replaced(monkeypatch, "ext", "SELECT CAST(k AS BIGINT) AS id, k, 2::BIGINT AS v FROM rows")
 
-    with pytest.raises(DataError, match=r"Could not convert string 'b' to INT64") as failed:
+    with pytest.raises(DataError, match=r"could not convert the text to INT64") as failed:
         run_version(base, 2, has_state=True)
 
     assert failed.value.finding.step == "ext"

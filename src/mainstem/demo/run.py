@@ -60,12 +60,12 @@ def run_demo(folder: Path) -> Demo:
 
 def kept_tables(pipeline: Pipeline) -> Mapping[str, Sequence[Mapping[str, Any]]]:
     """Give the tables of the last run that have no sink, each as a list of rows."""
-    found: dict[str, list[dict[str, Any]]] = {}
+    kept = [t.name for t in pipeline.plan().tables if t.sink is not None and t.sink.type == "state"]
+    if not kept:
+        return {}
     with pipeline.connect() as tables:
-        for table in pipeline.plan().tables:
-            if table.sink is not None and table.sink.type == "state":
-                answer = tables.query(f'SELECT * FROM "{table.name}"')
-                found[table.name] = [
-                    dict(zip(answer.columns, row, strict=True)) for row in answer.rows
-                ]
-    return found
+        answers = {name: tables.query(f'SELECT * FROM "{name}"') for name in kept}
+    return {
+        name: [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+        for name, answer in answers.items()
+    }

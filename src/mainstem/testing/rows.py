@@ -41,20 +41,54 @@ from mainstem.sql.text import Printer, text_literal
 from mainstem.sql.tokens import Text
 
 _COLUMNS = "abcdefghij"
-# Stands for the table of an example inside its query.
+# Stands for the table of an example inside its query, and begins the names of its columns.
 INPUT = "example_input"
+CELL = "example_cell_"
+# Forms of one value that share a statement. DuckDB 2.0.0 was seen to plan for minutes over 200 long ones.
+_TOGETHER = 20
 # Patterns whose argument has to be written in the text of the query.
 _WRITTEN = ("word", "literal", "regex", "interval", "lambda")
 
 
 @record
 class Form:
-    """One way to run an example: the table before it, the expression, and what it must give."""
+    """One way to run an example.
+
+    Parameters
+    ----------
+    example : Example
+        What it shows.
+    label : str
+        ``literals``, ``columns`` or ``rows``.
+    expr : str
+        The SQL of the value.
+    cells : str
+        The select list of the one-row table that it reads, ``""`` for none.
+    rows : str
+        The query of the table that an aggregate or window reads, ``""`` for none.
+    """
 
     example: Example
     label: str
-    table: str
-    query: str
+    expr: str
+    cells: str = ""
+    rows: str = ""
+
+    @property
+    def is_window(self) -> bool:
+        """Say whether there is one value for each row."""
+        return bool(self.rows) and " over " in f" {self.example.call.lower()}"
+
+    @property
+    def table(self) -> str:
+        """Give the query of the table before it, or ``""``."""
+        return f"SELECT {self.cells}" if self.cells else self.rows
+
+    @property
+    def query(self) -> str:
+        """Give the query of the value, over `INPUT` when there is a table."""
+        number = "i, " if self.is_window else ""
+        return f"SELECT {number}{self.expr} AS r" + (f" FROM {INPUT}" if self.table else "")
 
     @property
     def fails(self) -> bool:
@@ -147,17 +181,13 @@ def _scalars(row: Function, example: Example) -> Iterator[Form]:
         if type_ is None or _is_written(row, i, len(example.args)) or type_ == NULL:
             columns.append(literal)
         else:
-            columns.append(t.Name((f"x{i}",)))
-            cells.append(f"{sql_of_value(arg, type_)} AS x{i}")
+            columns.append(t.Name((f"{CELL}{i}",)))
+            cells.append(f"{sql_of_value(arg, type_)} AS {CELL}{i}")
     printer = Printer()
-    yield Form(
-        example, "literals", "", f"SELECT {printer.expr(t.Call(row.name, tuple(args)))} AS r"
-    )
+    yield Form(example, "literals", printer.expr(t.Call(row.name, tuple(args))))
     if cells:
         call = printer.expr(t.Call(row.name, tuple(columns)))
-        yield Form(
-            example, "columns", f"SELECT {', '.join(cells)}", f"SELECT {call} AS r FROM {INPUT}"
-        )
+        yield Form(example, "columns", call, ", ".join(cells))
 
 
 def _is_written(row: Function, index: int, n_args: int) -> bool:
@@ -191,10 +221,7 @@ def _calls(example: Example) -> Iterator[Form]:
     table = f"SELECT * FROM (VALUES {', '.join(rows or [filler])}) AS v({names})" + (
         "" if rows else " WHERE false"
     )
-    if " over " in f" {example.call.lower()}":
-        yield Form(example, "rows", table, f"SELECT i, {example.call} AS r FROM {INPUT}")
-    else:
-        yield Form(example, "rows", table, f"SELECT {example.call} AS r FROM {INPUT}")
+    yield Form(example, "rows", example.call, rows=table)
 
 
 def run_forms(jobs: Sequence[tuple[str, Form]], engine: str = "embedded") -> dict[str, Any]:
@@ -213,21 +240,45 @@ def run_forms(jobs: Sequence[tuple[str, Form]], engine: str = "embedded") -> dic
         One value per key; for windows the list of values in the order of the example's rows.
     """
     pipeline = Pipeline("rows")
+    single = [job for job in jobs if not job[1].rows]
+    chunks = [single[i : i + _TOGETHER] for i in range(0, len(single), _TOGETHER)]
+    for number, chunk in enumerate(chunks):
+        _add_chunk(pipeline, number, chunk)
     for key, form in jobs:
-        if form.table:
-            pipeline.table(f"in_{key}", form.table)
-        pipeline.table(f"out_{key}", form.query.replace(INPUT, f"in_{key}"))
+        if form.rows:
+            pipeline.table(f"in_{key}", form.rows)
+            pipeline.table(f"out_{key}", form.query.replace(INPUT, f"in_{key}"))
+    found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         run_pipeline(pipeline, base_dir=folder, engine=engine)
         with connect(Path(folder) / ".mainstem" / "rows") as tables:
-            return {
-                key: _value(form, tables.query(f'SELECT * FROM "out_{key}"').rows)
-                for key, form in jobs
-            }
+            for number, chunk in enumerate(chunks):
+                (row,) = tables.query(f'SELECT * FROM "chunk_out_{number}"').rows
+                found |= {key: value for (key, _), value in zip(chunk, row, strict=True)}
+            for key, form in jobs:
+                if form.rows:
+                    found[key] = _value(form, tables.query(f'SELECT * FROM "out_{key}"').rows)
+    return found
+
+
+def _add_chunk(pipeline: Pipeline, number: int, chunk: Sequence[tuple[str, Form]]) -> None:
+    """Add forms of one value each as one statement over one row."""
+    forms_ = [form for _, form in chunk]
+    named = [
+        (f.cells.replace(CELL, f"c{i}_"), f.expr.replace(CELL, f"c{i}_"))
+        for i, f in enumerate(forms_)
+    ]
+    cells = ", ".join(c for c, _ in named if c)
+    source = ""
+    if cells:
+        pipeline.table(f"chunk_in_{number}", f"SELECT {cells}")
+        source = f" FROM chunk_in_{number}"
+    values = ", ".join(f"{expr} AS r{i}" for i, (_, expr) in enumerate(named))
+    pipeline.table(f"chunk_out_{number}", f"SELECT {values}{source}")
 
 
 def _value(form: Form, rows: Sequence[tuple[Any, ...]]) -> Any:
-    if " AS r FROM" in form.query and form.query.startswith("SELECT i,"):
+    if form.is_window:
         return [r for _, r in sorted(rows, key=lambda row: row[0])]
     assert len(rows) == 1, f"{len(rows)} rows"
     return rows[0][0]

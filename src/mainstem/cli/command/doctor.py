@@ -103,7 +103,7 @@ def _duckdb() -> Line:
 
 def _packages() -> list[Line]:
     lines = []
-    for name in ("cyclopts", "rich", "msgspec"):
+    for name in ("cyclopts", "rich"):
         try:
             lines.append(Line(name, importlib.metadata.version(name)))
         except importlib.metadata.PackageNotFoundError:
