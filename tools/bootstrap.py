@@ -188,13 +188,15 @@ def pytest(
     arguments: Sequence[str],
     *,
     timeout_s: float | None = None,
-    long: bool = False,
+    size: str = "",
 ) -> None:
     """Run pytest and keep its counts for `finish`, which fails: the other runs still take place."""
     report = PRIVATE / "reports" / f"{re.sub(r'[^a-z0-9.]+', '-', name.lower())}.xml"
     report.parent.mkdir(parents=True, exist_ok=True)
     report.unlink(missing_ok=True)
-    env = environment.variables() | ({"MAINSTEM_LONG": "1"} if long else {})
+    env = environment.variables() | ({f"MAINSTEM_{size.upper()}": "1"} if size else {})
+    # Set, it makes every program that a test starts compile itself anew: half of the time of those tests.
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
     command = [environment / "python", "-m", "pytest", f"--junit-xml={report}", *arguments]
     try:
         run(name, command, env, timeout_s=timeout_s)
@@ -258,11 +260,16 @@ def test_everything(*, long: bool) -> None:
             other = Environment(place, ("test",), python.path)
             other.install()
             folders = suites("unit", "conformance")
-            pytest(f"unit and conformance on Python {python}", other, ["-q", *folders], long=long)
+            pytest(
+                f"unit and conformance on Python {python}",
+                other,
+                ["-q", *folders],
+                size="long" if long else "",
+            )
     MAIN.install()
     here = ".".join(map(str, sys.version_info[:3]))
     everything = ["--durations=10", "--durations-min=0.01", "tests"]
-    pytest(f"all tests on Python {here}", MAIN, everything, long=long)
+    pytest(f"all tests on Python {here}", MAIN, everything, size="long" if long else "")
     finish()
 
 
@@ -272,10 +279,14 @@ def test() -> None:
 
 
 def test_fast() -> None:
-    """Unit and conformance tests on one interpreter, in under a minute."""
+    """Unit and conformance tests in a minute: one interpreter, all cores, small counts of random cases.
+
+    Left to `make test` are those that start programs, which take the other minute.
+    """
     MAIN.install()
-    folders = suites("unit", "conformance")
-    pytest("test-fast", MAIN, ["-q", *folders], timeout_s=FAST_LIMIT_S)
+    programs = [f"--ignore=tests/unit/{name}" for name in ("cli", "demo")]
+    options = ["-q", "-n", "auto", *programs, *suites("unit", "conformance")]
+    pytest("test-fast", MAIN, options, timeout_s=FAST_LIMIT_S, size="fast")
     finish()
 
 

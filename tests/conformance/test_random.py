@@ -17,8 +17,9 @@ from mainstem.testing.query_trial import run_queries
 from mainstem.testing.trial import run_seed
 
 LONG = os.environ.get("MAINSTEM_LONG") == "1"
-SEEDS = range(60 if LONG else 5)
-QUERY_SEEDS = range(200 if LONG else 8)
+FAST = os.environ.get("MAINSTEM_FAST") == "1"
+SEEDS = range(60 if LONG else 1 if FAST else 5)
+QUERY_SEEDS = range(200 if LONG else 2 if FAST else 8)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

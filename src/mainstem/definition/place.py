@@ -128,17 +128,19 @@ def _body(node: ast.expr, source: str) -> tuple[str, int, int] | None:
 
 def _verbatim(text: str, node: ast.expr, source: str) -> tuple[int, int] | None:
     """Find a text in a literal without escapes, whole or stripped."""
-    found = _plain_body(node, source)
+    found = _plain_body(node, source, text)
     if found is None or text not in found[0]:
         return None
     return _advanced(*found, found[0].find(text))
 
 
-def _plain_body(node: ast.expr, source: str) -> tuple[str, int, int] | None:
-    """Give the body of a literal whose value is what stands between its quotes."""
-    found = _body(node, source) if isinstance(node, ast.Constant) else None
-    is_plain = found is not None and isinstance(node, ast.Constant) and node.value == found[0]
-    return found if is_plain else None
+def _plain_body(node: ast.expr, source: str, part: str) -> tuple[str, int, int] | None:
+    """Give the body of a literal that holds `part` and whose value is what stands between its quotes."""
+    # To cut a literal out of a file takes milliseconds, to look into its value none.
+    if not isinstance(node, ast.Constant) or part not in node.value:
+        return None
+    found = _body(node, source)
+    return found if found is not None and node.value == found[0] else None
 
 
 def _advanced(body: str, line: int, column: int, at: int) -> tuple[int, int]:
@@ -168,10 +170,10 @@ def _formatted(text: str, node: ast.expr, source: str) -> tuple[int, int] | None
 
 def _by_lines(text: str, node: ast.expr, source: str) -> tuple[int, int] | None:
     """Find a text whose lines were indented otherwise, as `textwrap.dedent` does."""
-    found = _plain_body(node, source)
+    wanted = [line.strip() for line in text.splitlines()]
+    found = _plain_body(node, source, max(wanted, key=len, default=""))
     if found is None:
         return None
-    wanted = [line.strip() for line in text.splitlines()]
     lines = [line.strip() for line in found[0].splitlines()]
     for start in range(len(lines) - len(wanted) + 1):
         if any(wanted) and lines[start : start + len(wanted)] == wanted:

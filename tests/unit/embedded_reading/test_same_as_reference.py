@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from mainstem.plan.nodes import Source
 from tests.unit.embedded_reading import dirty
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Forty files each.
+BLOCKS = 2 if os.environ.get("MAINSTEM_FAST") == "1" else 10
 CSV_NAMES = ["id", "small", "price", "ratio", "ok", "day", "at", "name", "data"]
 
 
@@ -59,7 +62,7 @@ def check_file(source: Source) -> tuple[str, IngestReport | None]:
     return ("slow" if report.slow_files else "fast"), report
 
 
-@pytest.mark.parametrize("block", range(10))
+@pytest.mark.parametrize("block", range(BLOCKS))
 def test_csv(tmp_path: Path, block: int) -> None:
     """400 random CSV files, some columns undeclared, some with quoted line ends allowed."""
     outcomes = []
@@ -78,7 +81,7 @@ def test_csv(tmp_path: Path, block: int) -> None:
     assert {"fast", "bad"} <= set(outcomes)
 
 
-@pytest.mark.parametrize("block", range(10))
+@pytest.mark.parametrize("block", range(BLOCKS))
 def test_json(tmp_path: Path, block: int) -> None:
     """400 random JSON lines files, nested columns among them in every other one."""
     outcomes = []
