@@ -42,10 +42,13 @@ def base(tmp_path):
 def test_signal_stops_cleanly(base, number, code, word):
     """Signal stops cleanly."""
     child = computing(base)
-    assert leftovers(base) != []
-
-    child.send_signal(number)
-    _, err = child.communicate(timeout=60)
+    try:
+        assert leftovers(base) != []
+        child.send_signal(number)
+        _, err = child.communicate(timeout=60)
+    finally:
+        # A run that does not stop would compute for ever.
+        child.kill()
 
     assert child.returncode == code
     assert f"the run was stopped by {word}" in err

@@ -137,10 +137,11 @@ def _verbatim(text: str, node: ast.expr, source: str) -> tuple[int, int] | None:
 def _plain_body(node: ast.expr, source: str, part: str) -> tuple[str, int, int] | None:
     """Give the body of a literal that holds `part` and whose value is what stands between its quotes."""
     # To cut a literal out of a file takes milliseconds, to look into its value none.
-    if not isinstance(node, ast.Constant) or part not in node.value:
+    value = node.value if isinstance(node, ast.Constant) else None
+    if not isinstance(value, str) or part not in value:
         return None
     found = _body(node, source)
-    return found if found is not None and node.value == found[0] else None
+    return found if found is not None and value == found[0] else None
 
 
 def _advanced(body: str, line: int, column: int, at: int) -> tuple[int, int]:

@@ -11,7 +11,7 @@ import platform
 import secrets
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -166,7 +166,7 @@ def _settings(
 
 def _locked_run(
     engine: Engine, program: Program, settings: RunSettings, stops: Stops
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     with closing(Journal(settings.state_dir)) as journal:
         if journal.torn_bytes:
             journal.append({

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import TypeVar
@@ -23,39 +23,31 @@ class StopSignal(KeyboardInterrupt):
 
 
 class Stops:
-    """Turns SIGINT and SIGTERM into `StopSignal`, and holds them back during a commit.
+    """Notes SIGINT and SIGTERM, and ends the run with `StopSignal` at its next event.
+
+    Nothing is raised where the signal arrives: inside a call of DuckDB the exception becomes another
+    one, and inside a destructor it is dropped (both seen). A running statement gives an event every
+    tenth of a second, so no signal waits longer.
 
     A commit takes milliseconds and can only be finished once it is decided. A signal that arrives
-    during it changes nothing any more: the run ends as one that succeeded. While the caller has the
-    word (it prints an event, say) the signal waits until the run goes on: raised inside the caller
-    it would be the caller's to understand.
+    during it changes nothing any more: the run ends as one that succeeded.
     """
 
     def __init__(self) -> None:
         self.is_shielded = False
-        self.is_outside = False
         self.pending = 0
 
     def handle(self, number: int, _frame: FrameType | None) -> None:
         """Be the handler of the signals."""
-        if self.is_shielded and not self.is_outside:
-            return
-        # Kept although it is raised: an exception that arrives inside a destructor or a callback of
-        # DuckDB is dropped there (seen in the test suite), and the next event finds it here.
-        self.pending = number
-        if not self.is_outside:
-            raise StopSignal(number)
+        if not self.is_shielded:
+            self.pending = number
 
-    def outside(self, events: Iterator[T]) -> Iterator[T]:
-        """Give events to the caller, and stop when a signal came meanwhile."""
+    def outside(self, events: Generator[T, None, None]) -> Iterator[T]:
+        """Give events to the caller; when a signal came, raise `StopSignal` where the run stands."""
         for event in events:
-            self.is_outside = True
-            try:
-                yield event
-            finally:
-                self.is_outside = False
+            yield event
             if self.pending and not self.is_shielded:
-                raise StopSignal(self.pending)
+                events.throw(StopSignal(self.pending))
 
 
 @contextmanager
