@@ -1,0 +1,122 @@
+"""A worker process: loads functions, calls them for batches that come in, and ends with its run.
+
+Started by the engine as ``python -m mainstem.runtime.worker``; it speaks on its standard input and output
+with the run alone. What the functions print goes to standard error.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import signal
+import sys
+import threading
+from dataclasses import replace
+from typing import IO, Any
+
+from mainstem.definition.load import load
+from mainstem.engines.embedded.python.evaluate import CallFailed, Evaluator, Failure
+from mainstem.engines.embedded.python.wire import Ended, packed, receive, send, unpacked
+from mainstem.errors import MainstemError
+from mainstem.plan.nodes import PythonFunction
+from mainstem.plan.types import parse_type
+from mainstem.sql.lift_calls import MapCall
+
+
+def main() -> None:
+    """Work until the run closes the pipe."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    tasks, answers = _private_pipes()
+    waiting: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(tasks, waiting), daemon=True).start()
+    maps: dict[int, Evaluator] = {}
+    functions: dict[str, PythonFunction] = {}
+    opened: dict[str, Any] = {}
+    while True:
+        word, given = waiting.get()
+        if word == "batch":
+            number, task = given
+            send(answers, _answer(maps[number], task))
+            continue
+        try:
+            functions |= _functions(given, functions)
+        except Exception as error:  # noqa: BLE001 - whatever loading the user's code raises
+            send(answers, ("failed", _said(error)))
+            continue
+        calls = tuple(MapCall(*call) for call in given["calls"])
+        maps[given["number"]] = Evaluator(functions, calls, opened)
+        send(answers, ("ready", ""))
+
+
+def _private_pipes() -> tuple[IO[bytes], IO[bytes]]:
+    """Take the pipes away from the user's code, which may print and read."""
+    tasks, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    return tasks, answers
+
+
+def _read(tasks: IO[bytes], waiting: queue.SimpleQueue[tuple[str, Any]]) -> None:
+    """Hand batches on; the end of the pipe is the end of the run, and of this process at once."""
+    try:
+        while True:
+            waiting.put(receive(tasks))
+    except Ended:
+        os._exit(0)
+
+
+def _answer(evaluator: Evaluator, task: bytes) -> tuple[str, Any]:
+    columns, rows = unpacked(task)
+    try:
+        found = evaluator.batch(columns, rows)
+    except CallFailed as error:
+        return "failed", _plain(error.failure)
+    left = rows if found.rows is None else len(found.rows)
+    body = packed(list(found.results), left)
+    return "done", {"results": body, "dead": [_plain(d) for d in found.dead], "rows": found.rows}
+
+
+def _plain(failure: Failure) -> dict[str, Any]:
+    return {name: getattr(failure, name) for name in Failure.__dataclass_fields__}
+
+
+def _said(error: Exception) -> str:
+    what = str(error) if isinstance(error, MainstemError) else f"{type(error).__name__}: {error}"
+    return f"a worker could not load the functions: {what}"
+
+
+def _functions(
+    setup: dict[str, Any], known: dict[str, PythonFunction]
+) -> dict[str, PythonFunction]:
+    """Load the functions of a map that no earlier map has brought."""
+    sys.path[:] = setup["path"]
+    wanted = [facts for facts in setup["functions"] if facts["name"] not in known]
+    homes: dict[str, dict[str, PythonFunction]] = {}
+    for home in dict.fromkeys(facts["home"] for facts in wanted if facts["home"]):
+        pipeline = load(home, setup["pipeline"])
+        homes[home] = {one.name: one for one in pipeline.functions}
+    return {facts["name"]: _loaded(facts, homes.get(facts["home"], {})) for facts in wanted}
+
+
+def _loaded(facts: dict[str, Any], declared: dict[str, PythonFunction]) -> PythonFunction:
+    name = facts["name"]
+    if facts["home"]:
+        found = declared.get(name)
+        if found is None or found.digest != facts["digest"]:
+            raise RuntimeError(f"{facts['home']} has changed since the run began")
+        return found
+    call, open_ = pickle.loads(facts["code"])  # noqa: S301 - from the run that started this process
+    one = PythonFunction(
+        name,
+        tuple(map(parse_type, facts["takes"])),
+        parse_type(facts["gives"]),
+        call=call,
+        open=open_,
+    )
+    return replace(one, is_batch=facts["is_batch"], on_error=facts["on_error"], null=facts["null"])
+
+
+if __name__ == "__main__":
+    main()
