@@ -54,22 +54,31 @@ def _ordered(
 def _bags(
     found: Sequence[Sequence[Any]], expected: Sequence[Sequence[Any]], scale: float | None
 ) -> str:
-    groups: dict[Any, tuple[list[Any], list[Any]]] = defaultdict(lambda: ([], []))
-    for side, rows in enumerate((found, expected)):
-        for row in rows:
-            groups[_exact(row)][side].append(row)
-    only_found, only_expected = [], []
-    for a, b in groups.values():
-        pairs = list(zip(sorted(a, key=_floats), sorted(b, key=_floats), strict=False))
-        bad = [(x, y) for x, y in pairs if not same(x, y, scale)]
-        only_found += [x for x, _ in bad] + sorted(a, key=_floats)[len(pairs) :]
-        only_expected += [y for _, y in bad] + sorted(b, key=_floats)[len(pairs) :]
+    only_found, only_expected = unpaired(found, expected, scale)
     if not only_found and not only_expected:
         return ""
     return (
         f"{len(found)} rows found, {len(expected)} expected; "
         f"only found: {[tuple(r) for r in only_found[:5]]!r}; missing: {[tuple(r) for r in only_expected[:5]]!r}"
     )
+
+
+def unpaired(
+    found: Sequence[Sequence[Any]], expected: Sequence[Sequence[Any]], scale: float | None = None
+) -> tuple[list[Sequence[Any]], list[Sequence[Any]]]:
+    """Give the rows that only one of two bags has, as `assert_same_rows` compares them."""
+    groups: dict[Any, tuple[list[Any], list[Any]]] = defaultdict(lambda: ([], []))
+    for side, rows in enumerate((found, expected)):
+        for row in rows:
+            groups[_exact(row)][side].append(row)
+    only_found: list[Sequence[Any]] = []
+    only_expected: list[Sequence[Any]] = []
+    for a, b in groups.values():
+        pairs = list(zip(sorted(a, key=_floats), sorted(b, key=_floats), strict=False))
+        bad = [(x, y) for x, y in pairs if not same(x, y, scale)]
+        only_found += [x for x, _ in bad] + sorted(a, key=_floats)[len(pairs) :]
+        only_expected += [y for _, y in bad] + sorted(b, key=_floats)[len(pairs) :]
+    return only_found, only_expected
 
 
 def _exact(value: Any) -> Any:

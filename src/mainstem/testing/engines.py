@@ -1,7 +1,8 @@
 """The engines that the conformance suite runs on, and the gaps that they declare.
 
 Each engine folder has a ``gaps.toml``: ``["function:reverse"] kind = "upstream" why = "…"``. A kind is
-``todo`` (we can), ``upstream`` (they can) or ``never``. Gaps are strict both ways: one that passes fails
+``todo`` (we can), ``upstream`` (they can) or ``never``; ``refused`` is the code of the finding or error that a
+case of it has to meet. Gaps are strict both ways: one that passes fails
 the suite, and so does one that names nothing.
 """
 

@@ -192,7 +192,10 @@ def _arguments(node: t.Call, row: Row) -> list[Any] | None:
             values.append(value)
         except RowFails as error:
             failure = failure or error
-    if failure is None:
+            if row.is_lenient and node.name == "between":
+                # One end alone may say that it is not between; otherwise the other is looked at.
+                values.append(None)
+    if failure is None or (row.is_lenient and len(values) == len(node.args)):
         return values
     if row.is_lenient and node.name == "is null":
         return [False]

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from mainstem.engines.embedded.compile import DuckdbPrinter
 from mainstem.functions.spec import meanings
 from mainstem.plan.types import parse_schema
 from mainstem.sql.bind import bind
@@ -154,13 +155,13 @@ def test_a_seed_repeats():
 
 def test_a_wrong_engine_is_found(monkeypatch):
     """The comparison is no formality: an engine that adds one too much disagrees, shrunk to that sum."""
-    printed = trial.DuckdbPrinter.print_call
+    printed = DuckdbPrinter.print_call
 
     def wrong(self, node):
         text = printed(self, node)
         return f"({text} + 1)" if node.name == "bit_count" else text
 
-    monkeypatch.setattr(trial.DuckdbPrinter, "print_call", wrong)
+    monkeypatch.setattr(DuckdbPrinter, "print_call", wrong)
     lab = trial.Laboratory(1)
     tree = bind("SELECT bit_count(5) + bit_count(3) AS v", {}).query.body.items[0].expr
     made = lab.trial(tree)
