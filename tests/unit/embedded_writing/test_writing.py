@@ -11,8 +11,9 @@ import pytest
 from mainstem.connectors.duckdb import duckdb as duckdb_table
 from mainstem.connectors.files import files
 from mainstem.connectors.state import state
+from mainstem.engines.embedded.question import ask
 from mainstem.engines.embedded.run import run
-from mainstem.engines.embedded.state_file import ask, open_tables
+from mainstem.engines.embedded.state_file import open_tables
 from mainstem.engines.spec import Program, RunSettings, Statement
 from mainstem.errors import CheckFailed, DataError, DefinitionError, OutsideError
 from mainstem.plan.nodes import Binding, Plan, Source, Step

@@ -9,8 +9,9 @@ after it a kill is finished by the next start. The rest are renames and COMMITs.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import field
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -18,24 +19,27 @@ from mainstem.engines.embedded.duckdb_sink import DuckdbCommit
 from mainstem.engines.embedded.failures import outside, words
 from mainstem.engines.embedded.session import Session
 from mainstem.errors import MainstemError, OutsideError
+from mainstem.record import mutable
 from mainstem.storage.local import points
 from mainstem.storage.local.commit import commit_target
 from mainstem.storage.local.record import CommitRecord, Target, write_record
 
 
-@dataclass(slots=True)
+@mutable
 class Commit:
     """A commit in progress.
 
     `is_deciding` is set before the first step that a later start may have to finish. From there on
     nothing may be undone in this process, whatever stops it: the record and the state file say
-    together what holds, and the next start reads them.
+    together what holds, and the next start reads them. `facts` has, by table, what only the
+    transaction in another DuckDB file could tell.
     """
 
     session: Session
     state_dir: Path
     record: CommitRecord
     is_deciding: bool = False
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def run(self) -> None:
         """Make every output visible.
@@ -65,6 +69,7 @@ class Commit:
                 stack.callback(sink.close)
                 sink.open()
                 sink.fill(self.record.pipeline, self.record.run_id)
+                self.facts[target.step] = sink.facts
                 filled.append(sink)
         return filled
 

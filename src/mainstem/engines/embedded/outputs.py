@@ -5,23 +5,27 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mainstem.connectors.duckdb.options import DuckdbSink
 from mainstem.connectors.files.options import FilesSink, FilesSource
+from mainstem.connectors.keyed import HISTORY_COLUMNS, Keyed, keyed_of, mode_name, wrong_mode
 from mainstem.connectors.spec import connector, read_options
 from mainstem.errors import (
+    CheckFailed,
     DefinitionError,
     Finding,
     Findings,
     InternalError,
     OutsideError,
+    Place,
     listing,
     nearest,
 )
-from mainstem.plan.nodes import Plan, Source, Step
-from mainstem.plan.types import Schema
+from mainstem.plan.nodes import Binding, Plan, Source, Step
+from mainstem.plan.types import BOOL, TIMESTAMP, Field, Schema
 from mainstem.record import record
 from mainstem.storage.local.manifest import read_manifest, strangers
 
@@ -73,6 +77,47 @@ class Output:
         return bool((self.files and self.files.force) or (self.duckdb and self.duckdb.force))
 
     @property
+    def mode(self) -> str:
+        """Give what becomes of rows that are there: overwrite, append, merge or history."""
+        options = self.files or self.duckdb
+        word = mode_name(options.mode) if options else "overwrite"
+        return "overwrite" if word == "overwrite_partitions" else word
+
+    @property
+    def keyed(self) -> Keyed | None:
+        """Give the words of a sink that is written by key."""
+        options = self.files or self.duckdb
+        return keyed_of(options.mode) if options else None
+
+    @property
+    def written_schema(self) -> Schema:
+        """Give the columns that stand at the sink: those of the table, and what a history adds."""
+        keyed = self.keyed
+        if keyed is None or keyed.kind != "history":
+            return self.schema
+        name = keyed.sequence_by[0].lower()
+        at = next((f.type for f in self.schema.fields if f.name.lower() == name), TIMESTAMP)
+        types = dict(zip(HISTORY_COLUMNS, (at, at, BOOL), strict=True))
+        return Schema((*self.schema.fields, *(Field(n, t) for n, t in types.items())))
+
+    @property
+    def mode_words(self) -> str:
+        """Give the mode with the words that the rows at the sink depend on."""
+        keyed = self.keyed
+        if keyed is None:
+            return self.mode
+        words = {"key": keyed.key, "sequence_by": keyed.sequence_by, "columns": keyed.columns}
+        return " ".join([self.mode, *(f"{k}={','.join(v)}" for k, v in words.items() if v)])
+
+    @property
+    def spelling(self) -> str:
+        """Give how its files are written, as far as two of one folder must agree."""
+        options = self.files
+        if options is None or self.format in ("parquet", "json", "text"):
+            return self.format
+        return f"{self.format} header={options.header} delimiter={options.delimiter!r} null={options.null!r}"
+
+    @property
     def ending(self) -> str:
         """Give how the names of files end, such as ``.csv.gz``."""
         packed = {"gzip": ".gz", "zstd": ".zst"} if self.format != "parquet" else {}
@@ -88,15 +133,41 @@ def outputs(plan: Plan, base_dir: Path, state_file: Path) -> tuple[Output, ...]:
         With everything that is wrong: two tables on one path, a sink inside its own source, a
         format that cannot be told, a partition column that is not there.
     """
-    found = tuple(_output(step, base_dir, state_file) for step in plan.tables)
+    found, findings = judged(plan, base_dir, state_file)
+    findings.raise_errors()
+    return found
+
+
+def judged(plan: Plan, base_dir: Path, state_file: Path) -> tuple[tuple[Output, ...], Findings]:
+    """Give the targets that can be told, and everything that is wrong with any; opens nothing."""
+    targets: list[Output] = []
     findings = Findings()
+    sources = [s for s in plan.sources if not _has_no_path(s.binding, s.name, s.where, findings)]
+    for step in plan.tables:
+        if step.sink and _has_no_path(step.sink, step.name, step.where, findings):
+            continue
+        try:
+            targets.append(_output(step, base_dir, state_file))
+        except DefinitionError as error:
+            for finding in error.findings:
+                findings.add(finding)
+    found = tuple(targets)
     for output in found:
         _check_columns(output, findings)
     _check_overlaps(found, findings)
-    for source in plan.sources:
+    for source in sources:
         _check_source(source, base_dir, found, findings)
-    findings.raise_errors()
-    return found
+    return found, findings
+
+
+def _has_no_path(binding: Binding, name: str, where: Place, findings: Findings) -> bool:
+    """Report an empty path: it would mean the folder of the definition."""
+    path = binding.as_dict().get("path")
+    if path is None or "".join(path):
+        return False
+    findings.add(Finding("OptionMissing", f"the path of {name!r} is empty", where,
+                         'write path="data/*.csv"', step=name))  # fmt: skip
+    return True
 
 
 def _output(step: Step, base_dir: Path, state_file: Path) -> Output:
@@ -108,6 +179,9 @@ def _output(step: Step, base_dir: Path, state_file: Path) -> Output:
             f"{row.name} cannot be a sink", where=step.where, step=step.name, code="SinkNotPossible"
         )
     options: Any = read_options(row.sink_options, step.sink, step.where)
+    wrong = wrong_mode(getattr(options, "mode", ""), step.where)
+    if wrong:
+        raise CheckFailed([replace(finding, step=step.name) for finding in wrong])
     if isinstance(options, FilesSink):
         return _files_output(step, options, base_dir)
     if isinstance(options, DuckdbSink):
@@ -120,7 +194,8 @@ def absolute(base_dir: Path, path: str) -> Path:
 
     A sink that is a link is written where the link points; staging stands beside that.
     """
-    return Path(os.path.realpath(base_dir / path))
+    # Without this `~/out.csv` would make a folder called `~`.
+    return Path(os.path.realpath(base_dir / os.path.expanduser(path)))  # noqa: PTH111  a Path would drop a trailing slash
 
 
 def _files_output(step: Step, options: FilesSink, base_dir: Path) -> Output:
@@ -159,13 +234,28 @@ def _check_columns(output: Output, findings: Findings) -> None:
     if options.partition_columns and set(names) <= set(options.partition_columns):
         _add(findings, output, "NothingToWrite", "every column is in partition_by",
              "leave at least one column out of partition_by")  # fmt: skip
+    if output.mode != "overwrite" and output.kind == "file":
+        _add(findings, output, "FileCannotGrow",
+             f"{options.path!r} is a single file, which {output.mode} cannot keep rows in",
+             f"name a folder: files({_folder_name(options.path)!r}, format={output.format!r})")  # fmt: skip
     if options.mode == "overwrite_partitions" and not options.partition_columns:
         _add(findings, output, "NoPartitions", "overwrite_partitions needs partition_by",
              "add partition_by=, or write mode=\"overwrite\"")  # fmt: skip
     _check_format(output, options, findings)
 
 
+def _folder_name(path: str) -> str:
+    name = Path(path)
+    while name.suffix.lower() in FORMATS or name.suffix.lower() in COMPRESSIONS:
+        name = name.with_suffix("")
+    return str(name)
+
+
 def _check_format(output: Output, options: FilesSink, findings: Findings) -> None:
+    if output.keyed is not None and output.format != "parquet":
+        _add(findings, output, "KeyedFormat",
+             f"{output.mode} reads its own rows again, which {output.format} does not keep exactly",
+             'write format="parquet", or a table: ms.duckdb(…)')  # fmt: skip
     columns = [f for f in output.schema.fields if f.name not in output.partition_by]
     if output.format in ("csv", "tsv"):
         for field in columns:
@@ -233,7 +323,7 @@ def _source_paths(source: Source) -> tuple[str, ...]:
 
 def _resolved_pattern(base_dir: Path, pattern: str) -> str:
     """Give an absolute pattern; links are resolved in the part before the first wildcard."""
-    parts = (base_dir / pattern).parts
+    parts = (base_dir / os.path.expanduser(pattern)).parts  # noqa: PTH111  as in `absolute`
     wild = next((i for i, p in enumerate(parts) if re.search(r"[*?\[]", p)), len(parts))
     fixed = os.path.realpath(Path(*parts[:wild]))
     return str(Path(fixed, *parts[wild:]))
@@ -301,7 +391,8 @@ def refuse_strangers(output: Output, parts: tuple[str, ...] | None = None) -> No
         raise _wrong_target(output, "is a file", "remove it, or choose another path")
     if path.is_mount():
         raise _wrong_target(output, "is a mount point and cannot be replaced", "write below it")
-    if not output.is_force:
+    # A sink that grows keeps the files of its manifest, and would lose the others.
+    if not output.is_force or output.mode != "overwrite":
         _refuse_files(output, parts)
 
 
@@ -314,7 +405,10 @@ def _refuse_files(output: Output, parts: tuple[str, ...] | None) -> None:
         raise OutsideError(
             f"{output.path} holds files that Mainstem did not write: {listing(alien, limit=3)}",
             where=output.step.where, step=output.step.name, code="NotOurFiles",
-            fix="choose another path, or add force=True to the sink to replace them", files=alien,
+            fix="choose another path, or " + (
+                "add force=True to the sink to replace them" if output.mode == "overwrite"
+                else "move them away"
+            ), files=alien,
         )  # fmt: skip
 
 

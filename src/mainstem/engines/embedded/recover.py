@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mainstem.engines.embedded.commit import finish, unfinished
+from mainstem.engines.embedded.resume import forget, keep_finished
 from mainstem.engines.embedded.session import plain_connection
 from mainstem.engines.embedded.state_file import has_run
 from mainstem.engines.spec import Event
@@ -35,7 +36,9 @@ def recover(state_dir: Path, run_id: str) -> list[Event]:
         event = _without_record(state_dir, run_id)
     elif _is_decided(state_dir, record):
         event = _finished(record)
+        forget(state_dir)
     else:
+        keep_finished(state_dir, record.run_id)
         for target in record.targets:
             undo_target(target)
         event = _event(record.run_id, "undone", [t.step for t in record.targets])

@@ -3,41 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mainstem.engines.embedded.append import stage_append
+from mainstem.engines.embedded.counting import Written
+from mainstem.engines.embedded.keyed import keyed_pairs, stage_keyed
 from mainstem.engines.embedded.outputs import Output, refuse_strangers
 from mainstem.engines.embedded.session import Session
+from mainstem.engines.embedded.staged import Staged, Staging, row_count, written_files
 from mainstem.engines.embedded.types import literal
 from mainstem.engines.embedded.write import copy_sql, sink_select
 from mainstem.engines.spec import RunSettings
 from mainstem.errors import OutsideError
 from mainstem.storage.local import points
-from mainstem.storage.local.commit import undo_target
+from mainstem.storage.local.commit import part_prefix, undo_target
 from mainstem.storage.local.durable import remove, sha256, sync_file, sync_tree
-from mainstem.storage.local.manifest import (
-    Manifest,
-    WrittenFile,
-    inside,
-    read_manifest,
-    write_manifest,
-)
+from mainstem.storage.local.manifest import inside, read_manifest, write_manifest
 from mainstem.storage.local.record import CommitRecord, Target, write_record
-
-
-@dataclass(slots=True)
-class Staged:
-    """What one table wrote: its target (None in the state file), rows, files and bytes."""
-
-    output: Output
-    rows: int
-    token: str
-    target: Target | None = None
-    files: int = 0
-    bytes: int = 0
-    seconds: float = 0.0
-    facts: dict[str, Any] = field(default_factory=dict)
 
 
 def planned_targets(outputs: tuple[Output, ...], settings: RunSettings) -> dict[str, Target]:
@@ -53,6 +37,7 @@ def planned_targets(outputs: tuple[Output, ...], settings: RunSettings) -> dict[
         planned[output.step.name] = Target(
             output.kind, output.step.name, str(output.path), str(staged),  # type: ignore[arg-type]
             table=output.duckdb.table if output.duckdb else "", force=output.is_force,
+            mode=output.mode, keyed=keyed_pairs(output),
         )  # fmt: skip
     return planned
 
@@ -93,63 +78,45 @@ def record_staging(targets: dict[str, Target], settings: RunSettings, pipeline: 
             ) from error  # fmt: skip
 
 
-def stage(
-    session: Session, relation: str, output: Output, target: Target, settings: RunSettings
-) -> Generator[float, None, Staged]:
-    """Write the rows of `relation` to the staging place of `target`; give what was written."""
-    staged = Path(target.staged)
+def stage(session: Session, relation: str, staging: Staging) -> Generator[float, None, Staged]:
+    """Write the rows of `relation` where they wait for the commit; give what was written."""
+    output, target, root = staging.output, staging.target, staging.root
     select = sink_select(relation, output)
+    if output.keyed is not None:
+        return (yield from stage_keyed(session, select, staging))
+    if output.mode == "append" and target.kind != "duckdb":
+        return (yield from stage_append(session, select, staging))
     if target.kind == "duckdb":
-        sql = f"COPY ({select}) TO {literal(str(staged))} (FORMAT parquet, RETURN_STATS)"
+        sql = f"COPY ({select}) TO {literal(str(root))} (FORMAT parquet, RETURN_STATS)"
     else:
-        sql = copy_sql(select, output, staged, settings.run_id)
+        sql = copy_sql(select, output, root, part_prefix(staging.settings.run_id))
     result = yield from session.watch(sql)
-    if target.kind in ("file", "duckdb"):
-        sync_file(staged)
-        size = staged.stat().st_size
-        # The rows of an outside DuckDB file are checked by the transaction that takes them in.
-        check = sha256(staged) if target.kind == "file" else ""
-        # RETURN_STATS gives (file, rows, …), RETURN_FILES gives (rows, files).
-        rows = result[0][0] if output.format in ("csv", "tsv", "json", "text") else result[0][1]
-        return Staged(output, rows, "", replace(target, rows=rows, sha256=check), 1, size)
-    return _staged_folder(result, output, target, settings)
+    if target.kind not in ("file", "duckdb"):
+        return _staged_folder(result, staging)
+    sync_file(root)
+    # The rows of an outside DuckDB file are checked by the transaction that takes them in.
+    check = sha256(root) if target.kind == "file" else ""
+    rows = row_count(result, "parquet" if target.kind == "duckdb" else output.format)
+    filled = replace(target, rows=rows, sha256=check, token=staging.token)
+    written = Written(output, [root], rows)
+    return Staged(output, rows, staging.token, filled, 1, root.stat().st_size, written=written)
 
 
-def _staged_folder(
-    result: list[tuple[Any, ...]], output: Output, target: Target, settings: RunSettings
-) -> Staged:
-    root = Path(target.staged)
-    files = _written(result, output, root)
-    rows = sum(row[1] for row in result) if output.format == "parquet" else result[0][0]
+def _staged_folder(result: list[tuple[Any, ...]], staging: Staging) -> Staged:
+    output, root = staging.output, staging.root
+    files = written_files(result, output.format, root)
+    rows = row_count(result, output.format)
     parts = tuple(sorted({f.name.rpartition("/")[0] for f in files})) if output.partition_by else ()
-    _check_parts(output, parts)
+    check_parts(output, parts)
+    write_manifest(root, staging.manifest(files, rows))
     sync_tree(root)
-    filled = replace(target, rows=rows, parts=parts)
-    return Staged(output, rows, "", filled, len(files), sum(f.bytes for f in files),
-                  facts={"files": files, "partitions": len(parts)})  # fmt: skip
+    filled = replace(staging.target, rows=rows, parts=parts, token=staging.token)
+    return Staged(output, rows, staging.token, filled, len(files), sum(f.bytes for f in files),
+                  facts={"partitions": len(parts)},
+                  written=Written(output, [root / f.name for f in files], rows))  # fmt: skip
 
 
-def _written(result: list[tuple[Any, ...]], output: Output, root: Path) -> tuple[WrittenFile, ...]:
-    """Give every file of a staged folder with rows, bytes and checksum.
-
-    Only Parquet says how many rows each of several files has; None says that it is not known.
-    """
-    if output.format == "parquet":
-        counts: dict[str, int | None] = {row[0]: row[1] for row in result}
-    else:
-        names = result[0][1] or []
-        counts = dict.fromkeys(names, None)
-        if len(names) == 1:
-            counts[names[0]] = result[0][0]
-    files = []
-    for name, rows in sorted(counts.items()):
-        path = Path(name)
-        relative = path.relative_to(root).as_posix()
-        files.append(WrittenFile(relative, rows, path.stat().st_size, sha256(path)))
-    return tuple(files)
-
-
-def _check_parts(output: Output, parts: tuple[str, ...]) -> None:
+def check_parts(output: Output, parts: tuple[str, ...]) -> None:
     """Refuse what only shows once the partitions are known; the old output is still whole."""
     if output.kind != "partitions" or not output.path.exists():
         return
@@ -167,23 +134,6 @@ def _check_parts(output: Output, parts: tuple[str, ...]) -> None:
             where=output.step.where, step=output.step.name, code="PartitionsDiffer",
             fix='write everything once with mode="overwrite"',
         )  # fmt: skip
-
-
-def with_token(staged: Staged, token: str, settings: RunSettings, pipeline: str) -> Staged:
-    """Give `staged` its token; a folder gets its manifest now, as the token is part of it."""
-    staged.token = token
-    if staged.target is None:
-        return staged
-    target = staged.target
-    staged.target = replace(target, token=token)
-    if target.kind in ("folder", "partitions"):
-        output = staged.output
-        manifest = Manifest(
-            pipeline, output.step.name, settings.run_id, token, str(output.schema),
-            output.partition_by, staged.facts.pop("files"), staged.rows,
-        )  # fmt: skip
-        write_manifest(Path(target.staged), manifest)
-    return staged
 
 
 def remove_staged(targets: dict[str, Target], settings: RunSettings) -> None:

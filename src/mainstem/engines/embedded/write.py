@@ -8,7 +8,6 @@ from mainstem.engines.embedded.failures import MARK
 from mainstem.engines.embedded.outputs import Output
 from mainstem.engines.embedded.types import duckdb_type, literal, quoted
 from mainstem.plan.types import Field, Schema, Type
-from mainstem.storage.local.commit import part_prefix
 
 # What a narrow integer of a sink can hold (V1: expressions know BIGINT only).
 RANGES = {"smallint": (-(2**15), 2**15 - 1), "integer": (-(2**31), 2**31 - 1)}
@@ -91,18 +90,18 @@ def _holds_no_number(value: str, type_: Type, depth: int = 0) -> str:
     return "false"
 
 
-def copy_sql(select: str, output: Output, staged: Path, run_id: str) -> str:
-    """Give the COPY that writes the rows of `select` below `staged`."""
+def copy_sql(select: str, output: Output, staged: Path, prefix: str) -> str:
+    """Give the COPY that writes the rows of `select` below `staged`, in files whose names begin with `prefix`."""
     options = _format_options(output)
     target = staged
     if output.partition_by:
         options += [
             f"PARTITION_BY ({', '.join(quoted(c) for c in output.partition_by)})",
-            f"FILENAME_PATTERN {literal(part_prefix(run_id) + '{i}')}",
+            f"FILENAME_PATTERN {literal(prefix + '{i}')}",
             f"FILE_EXTENSION {literal(output.ending.removeprefix('.'))}",
         ]
     elif output.kind != "file":
-        target = staged / f"{part_prefix(run_id)}0{output.ending}"
+        target = staged / f"{prefix}0{output.ending}"
     if not output.partition_by:
         options.append("USE_TMP_FILE false")
     options.append("RETURN_STATS" if output.format == "parquet" else "RETURN_FILES")

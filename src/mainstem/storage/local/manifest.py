@@ -46,6 +46,12 @@ class Manifest:
         Every file, in the order of their names.
     rows : int or None
         Rows of all files; None when older partitions were kept whose rows are not known.
+    written : str
+        How the files are written (format and its options); "" from before it was kept.
+    mode : str
+        The sink's mode when it was written last.
+    hidden : tuple of WrittenFile
+        Files below ``_mainstem`` that a keyed sink remembers by, with names relative to the folder.
     """
 
     pipeline: str
@@ -56,6 +62,9 @@ class Manifest:
     partition_by: tuple[str, ...]
     files: tuple[WrittenFile, ...]
     rows: int | None
+    written: str = ""
+    mode: str = "overwrite"
+    hidden: tuple[WrittenFile, ...] = ()
 
     @property
     def size_bytes(self) -> int:
@@ -121,6 +130,8 @@ def _from_json(data: dict[str, Any]) -> Manifest:
     return Manifest(
         data["pipeline"], data["table"], data["run_id"], data["token"], data["schema"],
         tuple(data["partition_by"]), tuple(WrittenFile(**f) for f in data["files"]), data["rows"],
+        data.get("written", ""), data.get("mode", "overwrite"),
+        tuple(WrittenFile(**f) for f in data.get("hidden", ())),
     )  # fmt: skip
 
 

@@ -57,6 +57,8 @@ class Target:
         Whether content that Mainstem did not write may be replaced.
     sha256 : str
         Checksum of a single file.
+    mode : str
+        ``overwrite``, ``append``, ``merge`` or ``history``; `keyed` has the words of the last two.
     """
 
     kind: TargetKind
@@ -69,6 +71,8 @@ class Target:
     parts: tuple[str, ...] = ()
     force: bool = False
     sha256: str = ""
+    mode: str = "overwrite"
+    keyed: tuple[tuple[str, Any], ...] = ()
 
 
 @record
@@ -111,11 +115,16 @@ def read_record(state_dir: Path) -> CommitRecord | None:
 def _from_json(data: dict[str, Any]) -> CommitRecord:
     if data["format"] != FORMAT:
         raise ValueError(f"its format is {data['format']}, this version knows {FORMAT}")
-    targets = tuple(Target(**t | {"parts": tuple(t["parts"])}) for t in data["targets"])
+    targets = tuple(_target(t) for t in data["targets"])
     phase = data["phase"]
     if phase not in ("staging", "committing"):
         raise ValueError(f"phase {phase!r}")
     return CommitRecord(data["run_id"], data["pipeline"], phase, data["has_state"], targets)
+
+
+def _target(data: dict[str, Any]) -> Target:
+    keyed = tuple((k, tuple(v) if isinstance(v, list) else v) for k, v in data.get("keyed", ()))
+    return Target(**data | {"parts": tuple(data["parts"]), "keyed": keyed})
 
 
 def clear_record(state_dir: Path) -> None:
