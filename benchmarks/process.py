@@ -110,6 +110,7 @@ def in_turn(
     commands: Mapping[str, Sequence[str]],
     *,
     cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
     warm_up: bool = True,
 ) -> dict[str, list[Sample]]:
     """Run several commands A B A B ..., so that a change of the machine's mood meets all of them.
@@ -119,7 +120,7 @@ def in_turn(
     samples: dict[str, list[Sample]] = {name: [] for name in commands}
     for turn in range(n_runs + warm_up):
         for name, command in commands.items():
-            sample = run(command, cwd=cwd)
+            sample = run(command, cwd=cwd, environment=environment)
             if turn or not warm_up:
                 samples[name].append(sample)
     return samples

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mainstem.plan import tree as t
 from mainstem.plan.types import Type
-from mainstem.record import record
+from mainstem.record import mutable, record
 
 Columns = tuple[tuple[str, Type], ...]
 
@@ -28,7 +28,7 @@ class Visible:
         return next((c for c in self.columns if c[0].lower() == lowered), None)
 
 
-@dataclass(slots=True)
+@mutable
 class Scope:
     """The relations of one FROM clause, inside an outer scope or none."""
 
@@ -75,15 +75,21 @@ class Scope:
 
 @record
 class Named:
-    """Tables that a query may read by name: steps, sources and WITH queries."""
+    """Tables that a query may read by name: steps, sources and WITH queries.
+
+    `declared` are names that exist and whose columns are not known: only messages give them.
+    """
 
     tables: dict[str, tuple[str, Columns]]
     ctes: dict[str, tuple[str, Columns]] = field(default_factory=dict)
+    declared: tuple[str, ...] = ()
 
     def with_cte(self, name: str, columns: Columns) -> Named:
         """Give the same names and one WITH query more."""
-        return Named(self.tables, {**self.ctes, name.lower(): (name, columns)})
+        ctes = {**self.ctes, name.lower(): (name, columns)}
+        return Named(self.tables, ctes, self.declared)
 
     def names(self) -> list[str]:
         """Give every name, for messages."""
-        return [n for n, _ in self.ctes.values()] + [n for n, _ in self.tables.values()]
+        known = [n for n, _ in (*self.ctes.values(), *self.tables.values())]
+        return list(dict.fromkeys([*known, *self.declared]))

@@ -1,0 +1,138 @@
+"""What one run commits: the chosen tables, without those that a run with its key has written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mainstem.definition.fingerprint import fingerprints
+from mainstem.engines.spec import Engine, Written
+from mainstem.errors import Findings, SettingsError, StateError, listing
+from mainstem.plan.nodes import Plan, Source, fingerprint
+from mainstem.plan.selection import above, below, narrowed, replayed
+from mainstem.record import record
+from mainstem.sql.delta import STATIC, growths, is_incremental, needs_key, refusals
+
+
+@record
+class Scope:
+    """The part of a plan that a run computes; `already` has the tables that its key has written."""
+
+    plan: Plan
+    already: dict[str, Written]
+
+
+def prints(plan: Plan, params: Mapping[str, Any]) -> dict[str, str]:
+    """Give what each source and step is a function of, besides the data: its text and parameters."""
+    given = sorted((name, str(value)) for name, value in params.items())
+    return {name: fingerprint([own, given]) for name, own in fingerprints(plan).items()}
+
+
+def refuse_unsafe(plan: Plan, tables: frozenset[str], run_key: str) -> None:
+    """Refuse what would write rows twice, or lose them; nothing has been opened yet.
+
+    Raises
+    ------
+    CheckFailed
+        When a table appends what is not final.
+    SettingsError
+        When a table appends full sources and the run has no key; when an incremental source feeds
+        tables that are not chosen.
+    """
+    Findings([f for f in refusals(plan) if f.severity == "error"]).raise_errors()
+    keyless = [name for name in needs_key(plan) if name in tables] if not run_key else []
+    if keyless:
+        raise SettingsError(
+            f"table {keyless[0]!r} appends all rows of full sources: a second run would write them "
+            "again", code="AppendNeedsKey", fix="add --run-key, such as --run-key 2026-01-31",
+            step=keyless[0],
+        )  # fmt: skip
+    _refuse_left_behind(plan, tables, "is not selected", "select it too")
+
+
+def scope(
+    plan: Plan, tables: frozenset[str], given: Mapping[str, str], key: tuple[Engine, Path, str]
+) -> Scope:
+    """Give what is left to do of the chosen tables; only called under the state's lock.
+
+    Parameters
+    ----------
+    plan : Plan
+        The whole plan.
+    tables : frozenset of str
+        The chosen ones.
+    given : mapping
+        `prints` of this run.
+    key : tuple
+        The engine, the state directory, and the run's key or "".
+
+    Raises
+    ------
+    StateError
+        When a run with this key was one of another plan, or of other parameters.
+    """
+    engine, folder, run_key = key
+    written = engine.written(folder, run_key) if run_key else {}
+    already = {name: found for name, found in written.items() if name in tables}
+    for name, found in already.items():
+        if found.plan != given[name]:
+            raise StateError(
+                f"run {found.run_id} wrote table {name!r} with the key {run_key!r}, by another "
+                "definition or with other parameters", code="RunKeyTaken", step=name,
+                fix="give this run a key of its own",
+            )  # fmt: skip
+    left = tables - already.keys()
+    if already and left:
+        _refuse_left_behind(
+            plan, left, f"was written under the key {run_key!r} before", "give the run a new key"
+        )
+    return Scope(narrowed(plan, left), already)
+
+
+def replay_tables(plan: Plan, name: str) -> frozenset[str]:
+    """Give the tables that a replay of a relation writes: all that is made of it, itself included.
+
+    Raises
+    ------
+    SettingsError
+        When there are none.
+    CheckFailed
+        When one of them would hold wrong rows afterwards.
+    """
+    from mainstem.sql.replay import replay_faults
+
+    names = below(plan, [name]) | {name}
+    tables = frozenset(step.name for step in plan.tables if step.name in names)
+    if not tables:
+        raise SettingsError(
+            f"no table is made of {name!r}, so its rows would go nowhere", code="ReplayNowhere",
+            fix="drop the rows: mainstem quarantine drop", step=name,
+        )  # fmt: skip
+    Findings(replay_faults(plan, name, tables)).raise_errors()
+    return tables
+
+
+def replay_plan(plan: Plan, name: str, tables: frozenset[str]) -> Plan:
+    """Give the plan of a replay: rules about a whole stay where all rows are there in every run."""
+    whole = [relation for relation, grown in growths(plan).items() if grown.kind == STATIC]
+    return replayed(plan, name, tables, whole)
+
+
+def _refuse_left_behind(plan: Plan, tables: frozenset[str], why: str, fix: str) -> None:
+    """Refuse to mark new rows as read while a table that needs them does not get them."""
+    read = above(plan, tables)
+    for source in plan.sources:
+        if source.name in read and is_incremental(source):
+            left = [s.name for s in _fed(plan, source) if s.name not in tables]
+            if left:
+                raise SettingsError(
+                    f"new rows of source {source.name!r} would be lost for {listing(left)}, which "
+                    f"{why}", code="SelectLosesRows",
+                    fix=f"{fix}: --select {source.name}+", step=left[0],
+                )  # fmt: skip
+
+
+def _fed(plan: Plan, source: Source) -> list[Any]:
+    names = below(plan, [source.name])
+    return [step for step in plan.tables if step.name in names]
