@@ -49,6 +49,7 @@ TIMESTAMP_TEXT = re.compile(
 # Wide enough that no decimal text is ever rounded while it is read.
 _EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 _LONGEST = 4096
+NULL_REFUSED = "NULL in a column declared not null"
 
 
 def coerce_text(text: str, type_: Type) -> Any:
@@ -91,7 +92,7 @@ def coerce_json(value: Json, type_: Type) -> Any:
 def check_null(value: Any, field: Field) -> None:
     """Raise `Misfit` when a NOT NULL column has no value."""
     if value is None and not field.nullable:
-        raise Misfit("NULL in a column declared not null", column=field.name)
+        raise Misfit(NULL_REFUSED, code="NullValue", column=field.name)
 
 
 def _integer(text: str, type_: Type) -> int:
@@ -100,11 +101,11 @@ def _integer(text: str, type_: Type) -> int:
     # Python refuses to convert very long digit texts; anything of this length is out of range.
     digits = text.lstrip("+-").lstrip("0")
     if len(digits) > 19:
-        raise Misfit(f"out of range of {type_}", value=text)
+        raise Misfit(f"out of range of {type_}", code="OutOfRange", value=text)
     value = int(digits or "0") * (-1 if text[0] == "-" else 1)
     low, high = RANGES[type_.kind]
     if not low <= value <= high:
-        raise Misfit(f"out of range of {type_} ({low} to {high})", value=text)
+        raise Misfit(f"out of range of {type_} ({low} to {high})", code="OutOfRange", value=text)
     return value
 
 
@@ -125,7 +126,7 @@ def _decimal(text: str, type_: Type) -> Decimal:
             f"more than {type_.scale} digits after the point, {type_} is declared", value=text
         )
     if len(significant) + exponent > type_.precision - type_.scale:
-        raise Misfit(f"out of range of {type_}", value=text)
+        raise Misfit(f"out of range of {type_}", code="OutOfRange", value=text)
     return value.quantize(Decimal(1).scaleb(-type_.scale), context=_DECIMAL38)
 
 
@@ -139,7 +140,7 @@ def _double(text: str, type_: Type) -> float:
         raise Misfit(f"not a number, {type_} is declared", value=text)
     value = float(text)
     if value in (float("inf"), float("-inf")):
-        raise Misfit("out of range of double", value=text)
+        raise Misfit("out of range of double", code="OutOfRange", value=text)
     return value
 
 
@@ -218,7 +219,7 @@ def _map(value: Json, type_: Type) -> dict[Any, Any]:
     for text, item in zip(value.keys, value.items, strict=True):
         key = coerce_text(text, type_.items[0])
         if key in result:
-            raise Misfit(f"duplicate key {text!r}", value=value.raw)
+            raise Misfit(f"duplicate key {text!r}", code="DuplicateKey", value=value.raw)
         result[key] = coerce_json(item, type_.items[1])
     return result
 
@@ -237,6 +238,6 @@ def members(value: Json, names: tuple[str, ...]) -> dict[str, Json]:
         if key not in wanted:
             continue
         if key in found:
-            raise Misfit(f"duplicate key {key!r}", column=key, value=value.raw)
+            raise Misfit(f"duplicate key {key!r}", code="DuplicateKey", column=key, value=value.raw)
         found[key] = item
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import importlib
 import io
+import os
 import sys
 import zipfile
 from pathlib import Path
@@ -36,11 +37,14 @@ def open_binary(path: str, compression: str, member: str | None = None) -> Binar
         When it cannot be opened.
     DataError
         When a zip archive holds several files and `member` names none, or is damaged.
-    """
+    """  # noqa: DOC501 - built by functions
     try:
         if compression == "none":
-            return Path(path).open("rb")
+            return io.BufferedReader(Plain(path), buffer_size=1 << 18)
         if compression == "gzip":
+            if not Path(path).stat().st_size:
+                # Python's reader gives nothing and no error, as if nothing had been compressed.
+                raise _damaged(path, "it has no bytes")
             stream = cast("BinaryIO", gzip.open(path, "rb"))  # noqa: SIM115 - the caller closes it
         elif compression == "zstd":
             stream = cast("BinaryIO", _zstd().open(path, "rb"))
@@ -48,9 +52,7 @@ def open_binary(path: str, compression: str, member: str | None = None) -> Binar
             stream = _open_member(path, member)
         return io.BufferedReader(Guarded(stream, path), buffer_size=1 << 20)
     except OSError as error:
-        raise OutsideError(
-            f"cannot read {path}: {error.strerror or error}", code="FileNotRead"
-        ) from error
+        raise _unread(path, error) from error
     except zipfile.BadZipFile as error:
         raise DataError(f"{path} is not a zip archive: {error}", code="FileDamaged") from error
 
@@ -78,6 +80,37 @@ def _open_member(path: str, member: str | None) -> BinaryIO:
     return cast("BinaryIO", archive.open(wanted))
 
 
+def _unread(path: str, error: OSError) -> OutsideError:
+    return OutsideError(
+        f"cannot read {path}: {error.strerror or error}", code="FileNotRead",
+        fix="see that the file is there, and that this user may read it",
+    )  # fmt: skip
+
+
+def _damaged(path: str, why: object) -> DataError:
+    return DataError(
+        f"the compressed file {path} is damaged or cut short: {why}", code="FileDamaged",
+        fix="fetch it again; no part of it was taken",
+    )  # fmt: skip
+
+
+class Plain(io.FileIO):
+    """A file that names itself when the disk does not give its bytes."""
+
+    def readinto(self, buffer: Any) -> int | None:
+        """Fill `buffer`.
+
+        Raises
+        ------
+        OutsideError
+            When the file cannot be read.
+        """  # noqa: DOC501 - built by a function
+        try:
+            return super().readinto(buffer)
+        except OSError as error:
+            raise _unread(os.fsdecode(self.name), error) from error
+
+
 class Guarded(io.RawIOBase):
     """A stream that names its file when the bytes behind it are damaged, cut short or unreadable."""
 
@@ -99,25 +132,17 @@ class Guarded(io.RawIOBase):
             When a compressed file is damaged or cut short.
         OutsideError
             When the file cannot be read.
-        """
+        """  # noqa: DOC501 - built by functions
         try:
             data = self._stream.read(len(buffer))
         except OSError as error:
             if error.errno is None:  # gzip.BadGzipFile
-                raise self._damaged(error) from error
-            raise OutsideError(
-                f"cannot read {self._path}: {error.strerror}", code="FileNotRead"
-            ) from error
+                raise _damaged(self._path, error) from error
+            raise _unread(self._path, error) from error
         except damage() as error:
-            raise self._damaged(error) from error
+            raise _damaged(self._path, error) from error
         buffer[: len(data)] = data
         return len(data)
-
-    def _damaged(self, error: Exception) -> DataError:
-        return DataError(
-            f"the compressed file {self._path} is damaged or cut short: {error}", code="FileDamaged",
-            fix="fetch it again; no part of it was taken",
-        )  # fmt: skip
 
     def close(self) -> None:
         """Close the stream behind it."""

@@ -18,14 +18,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from mainstem.formats.coercion import check_null, coerce_text
 from mainstem.formats.lines import Line, read_lines
 from mainstem.formats.records import BadRow, Misfit, Row
 from mainstem.plan.types import Schema
-from mainstem.record import record
+from mainstem.record import mutable, record
 
 
 @record
@@ -42,8 +41,11 @@ class CsvFormat:
 class _OpenQuote(Misfit):
     """A quoted field that does not end in the text at hand."""
 
+    def __init__(self, value: str) -> None:
+        super().__init__("a quote is opened and not closed", code="BadQuotes", value=value)
 
-@dataclass(slots=True)
+
+@mutable
 class _Fields:
     """Reads the fields of one record; None stands for NULL."""
 
@@ -80,7 +82,7 @@ class _Fields:
         while True:
             end = text.find(quote, at)
             if end < 0:
-                raise _OpenQuote("a quote is opened and not closed", value=text[at - 1 :][:80])
+                raise _OpenQuote(text[at - 1 :][:80])
             parts.append(text[at:end])
             at = end + 1
             if text[at : at + 1] != quote:
@@ -92,7 +94,10 @@ class _Fields:
         while text[at : at + 1] == " " and self.format.delimiter != " ":
             at += 1
         if at < len(text) and text[at] != self.format.delimiter:
-            raise Misfit(f"{text[at]!r} stands after the closing quote of a field", value=text[:80])
+            raise Misfit(
+                f"{text[at]!r} stands after the closing quote of a field", code="BadQuotes",
+                value=text[:80],
+            )  # fmt: skip
         return at
 
 
@@ -185,23 +190,34 @@ def read_csv(
         if waiting:
             waiting = False
             continue
-        line = found.line
-        try:
-            if found.misfit is not None:
-                raise found.misfit
-            fields = found.fields or []
-            if len(fields) == len(names) + 1 and line.raw.endswith(format.delimiter.encode()):
-                fields.pop()
-            yield _row(line, fields, schema, names)
-        except Misfit as misfit:
-            yield BadRow(
-                line.number, line.offset, line.raw, misfit.reason, misfit.column, misfit.value
-            )
+        yield _judged(found, schema, format, names)
+
+
+def judge_csv(
+    line: Line, schema: Schema, format: CsvFormat, names: tuple[str, ...]
+) -> Row | BadRow:
+    """Give the row of a line that is a record of its own."""
+    return _judged(_record(line, format), schema, format, names)
+
+
+def _judged(
+    found: _Record, schema: Schema, format: CsvFormat, names: tuple[str, ...]
+) -> Row | BadRow:
+    line = found.line
+    try:
+        if found.misfit is not None:
+            raise found.misfit
+        fields = found.fields or []
+        if len(fields) == len(names) + 1 and line.raw.endswith(format.delimiter.encode()):
+            fields.pop()
+        return _row(line, fields, schema, names)
+    except Misfit as misfit:
+        return BadRow.of(line.number, line.offset, line.raw, misfit)
 
 
 def _row(line: Line, fields: list[str | None], schema: Schema, names: tuple[str, ...]) -> Row:
     if len(fields) != len(names):
-        raise Misfit(f"{len(fields)} fields, the file has {len(names)} columns")
+        raise Misfit(f"{len(fields)} fields, the file has {len(names)} columns", code="FieldCount")
     given = dict(zip(names, fields, strict=True))
     values, unknown = csv_values(given, schema), len(names) - sum(n in given for n in schema.names)
     return Row(line.number, line.offset, values, unknown, line.raw)
@@ -221,7 +237,7 @@ def csv_values(given: dict[str, str | None], schema: Schema) -> tuple[Any, ...]:
         try:
             value = None if text is None else coerce_text(text, field.type)
         except Misfit as misfit:
-            raise Misfit(misfit.reason, column=field.name, value=misfit.value) from None
+            raise misfit.of_column(field.name) from None
         check_null(value, field)
         values.append(value)
     return tuple(values)

@@ -64,7 +64,9 @@ def parse_json(text: str) -> Json:
 
 def _wrong(text: str, at: int, expected: str) -> Misfit:
     found = repr(text[at]) if at < len(text) else "the end"
-    return Misfit(f"not JSON: {found} at character {at + 1} where {expected} should stand")
+    return Misfit(
+        f"not JSON: {found} at character {at + 1} where {expected} should stand", code="NotJson"
+    )
 
 
 def _skip(text: str, at: int) -> int:
@@ -75,7 +77,7 @@ def _skip(text: str, at: int) -> int:
 
 def _value(text: str, at: int, depth: int) -> tuple[Json, int]:
     if depth > MAX_DEPTH:
-        raise Misfit(f"nested deeper than {MAX_DEPTH} levels")
+        raise Misfit(f"nested deeper than {MAX_DEPTH} levels", code="NotJson")
     first = text[at : at + 1]
     if first == '"':
         content, end = _string(text, at)
@@ -167,10 +169,10 @@ def _escape(text: str, at: int) -> tuple[str, int]:
             raise _wrong(text, at, "the second half of a surrogate pair")
         low, at = _hex(text, at + 2)
         if not 0xDC00 <= low < 0xE000:
-            raise Misfit("not JSON: a surrogate without its second half")
+            raise Misfit("not JSON: a surrogate without its second half", code="NotJson")
         code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00)
     elif 0xDC00 <= code < 0xE000:
-        raise Misfit("not JSON: a surrogate without its first half")
+        raise Misfit("not JSON: a surrogate without its first half", code="NotJson")
     return chr(code), at
 
 

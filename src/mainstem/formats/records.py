@@ -6,18 +6,31 @@ from typing import Any
 
 from mainstem.record import record
 
+# The stable names of why a record is bad; dead letters carry them, docs/files.md explains them.
+REASONS = (
+    "NotUtf8", "LineTooLong", "NotJson", "NotAnObject", "DuplicateKey", "FieldCount", "BadQuotes",
+    "WrongValue", "OutOfRange", "NullValue", "EventTime", "RowGroupDamaged",
+)  # fmt: skip
+
 
 class Misfit(Exception):
     """A value or a line does not fit its declaration; `reason` goes into the bad row.
 
-    It never reaches a user: every reader turns it into a `BadRow`.
+    It never reaches a user: every reader turns it into a `BadRow`. `code` is one of `REASONS`.
     """
 
-    def __init__(self, reason: str, *, column: str = "", value: str = "") -> None:
+    def __init__(
+        self, reason: str, *, code: str = "WrongValue", column: str = "", value: str = ""
+    ) -> None:
         self.reason = reason
+        self.code = code
         self.column = column
         self.value = value
         super().__init__(reason)
+
+    def of_column(self, name: str) -> Misfit:
+        """Give the same misfit as one of a column."""
+        return Misfit(self.reason, code=self.code, column=name, value=self.value)
 
 
 @record
@@ -47,7 +60,7 @@ class Row:
 
 @record
 class BadRow:
-    """A record that does not fit; `raw` are its bytes without the line end."""
+    """A record that does not fit; `raw` are its bytes without the line end, `code` one of `REASONS`."""
 
     line: int
     offset: int
@@ -55,3 +68,9 @@ class BadRow:
     reason: str
     column: str = ""
     value: str = ""
+    code: str = "WrongValue"
+
+    @classmethod
+    def of(cls, line: int, offset: int, raw: bytes, misfit: Misfit) -> BadRow:
+        """Give the bad row that a misfit makes of a record."""
+        return cls(line, offset, raw, misfit.reason, misfit.column, misfit.value, misfit.code)

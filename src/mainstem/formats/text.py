@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from mainstem.errors import NOWHERE, DefinitionError, Place
-from mainstem.formats.lines import read_lines
+from mainstem.formats.lines import Line, read_lines
 from mainstem.formats.records import BadRow, Misfit, Row
 from mainstem.plan.types import BIGINT, STRING, Schema
 
@@ -31,11 +31,14 @@ def check_columns(schema: Schema, where: Place = NOWHERE) -> None:
 
 def read_text(stream: BinaryIO, schema: Schema, file: str) -> Iterator[Row | BadRow]:
     """Give one row for each line; a line that is not UTF-8 is a bad row."""
-    for line in read_lines(stream):
-        try:
-            given = {"line": line.text(), "line_number": line.number, "file": file}
-        except Misfit as misfit:
-            yield BadRow(line.number, line.offset, line.raw, misfit.reason)
-        else:
-            values = tuple(given[name] for name in schema.names)
-            yield Row(line.number, line.offset, values, raw=line.raw)
+    return (judge_text(line, schema, file) for line in read_lines(stream))
+
+
+def judge_text(line: Line, schema: Schema, file: str) -> Row | BadRow:
+    """Give the row of a line."""
+    try:
+        given = {"line": line.text(), "line_number": line.number, "file": file}
+    except Misfit as misfit:
+        return BadRow.of(line.number, line.offset, line.raw, misfit)
+    values = tuple(given[name] for name in schema.names)
+    return Row(line.number, line.offset, values, raw=line.raw)

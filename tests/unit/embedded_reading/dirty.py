@@ -173,17 +173,17 @@ def source_of(path: Path, schema: str, **options: Any) -> Source:
     return Source("events", files(str(path), **options), parse_schema(schema))
 
 
-def slowly(source: Source) -> tuple[list[tuple[Any, ...]], list[BadRow], int]:
-    """Give the rows, the bad rows and the count of unknown fields as the reference reads them."""
+def slowly(source: Source) -> tuple[list[tuple[Any, ...]], list[tuple[int, BadRow]], int]:
+    """Give the rows, the numbered bad rows and the count of unknown fields by the reference."""
     options = read_options(FilesSource, source.binding)
     (file,) = list_files(options)
     names = ()
     if file.format == "csv":
         names = file_columns(file, options, source.schema, NOWHERE) or ()
     good, bad, unknown = [], [], 0
-    for row in FileReader(file, options, source.schema, names).rows():
+    for number, row in enumerate(FileReader(file, options, source.schema, names).rows()):
         if isinstance(row, BadRow):
-            bad.append(row)
+            bad.append((number, row))
         else:
             good.append(row.values)
             unknown += row.unknown

@@ -79,15 +79,17 @@ def test_zstd(tmp_path: Path) -> None:
 def test_line_longer_than_the_reader_takes(
     tmp_path: Path, name: str, start: bytes, end: bytes
 ) -> None:
-    """A line of 20 MB is read, slowly, and the report says which file it was."""
+    """A line of 20 MB is read, slowly, without its neighbours; the report says in which file."""
     path = tmp_path / name
-    path.write_bytes(start + b"x" * 20_000_000 + end + b"\n")
+    line = b"y" + end + b"\n"
+    path.write_bytes(start + line + start.rpartition(b"\n")[2] + b"x" * 20_000_000 + end + b"\n")
     column = "line" if name.endswith("txt") else "text"
     connection = duckdb.connect()
     report = ingest(connection, source(path, f"{column} string"))
     lengths = connection.execute(f"SELECT length({column}) FROM ({report.select})").fetchall()
-    assert lengths == [(20_000_000,)]
-    assert [path for path, _ in report.slow_files] == [str(path)]
+    assert lengths == [(1,), (20_000_000,)]
+    assert ([path for path, _ in report.sifted_files], report.slow_files) == ([str(path)], ())
+    assert report.doubtful_rows == 1
 
 
 def test_table_larger_than_memory(tmp_path: Path) -> None:
@@ -118,7 +120,7 @@ def test_blank_lines_between_objects(tmp_path: Path) -> None:
 
 
 def test_glob_order_and_positions(tmp_path: Path) -> None:
-    """Files are read in path order and rows are numbered through, also when one file is read slowly."""
+    """Files are read in path order and rows are numbered through, also when a line is taken out of one."""
     (tmp_path / "b.csv").write_bytes(b"n\n3\n4\n")
     (tmp_path / "a.csv").write_bytes(b"n,x\n1,0\n2,0\n")
     (tmp_path / "c.csv").write_bytes(b'n,x\n5,"a\rb"\n')
@@ -130,7 +132,7 @@ def test_glob_order_and_positions(tmp_path: Path) -> None:
     assert rows == [(1, 0), (2, 1), (3, 2), (4, 3), (5, 4)]
     assert [Path(f.path).name for f in report.files] == ["a.csv", "b.csv", "c.csv"]
     assert (report.read, report.unknown_fields) == (5, 3)
-    assert [Path(path).name for path, _ in report.slow_files] == ["c.csv"]
+    assert [Path(path).name for path, _ in report.sifted_files] == ["c.csv"]
 
 
 @pytest.mark.parametrize("text", ["infinity", "-infinity", "10000-01-01", "0044-03-15 (BC)"])
@@ -237,6 +239,24 @@ def parquet(path: Path, select: str) -> Path:
     return path
 
 
+def test_event_times_are_judged_by_their_own_file(tmp_path: Path) -> None:
+    """A folder to which a file is added every day: the oldest file's limit is not that of the others."""
+    for day in ("01", "30"):
+        time = f"2024-01-{day} 10:00:00Z"
+        path = parquet(tmp_path / f"{day}.parquet", f"SELECT TIMESTAMPTZ '{time}' AS at")
+        written = datetime(2024, 1, int(day), 12, tzinfo=UTC).timestamp()
+        os.utime(path, (written, written))
+    daily = source(tmp_path / "*.parquet", "at timestamp", "at")
+
+    assert scan(duckdb.connect(), daily).admitted == 2
+
+    late = parquet(tmp_path / "01.parquet", "SELECT TIMESTAMPTZ '2024-01-03 10:00:00Z' AS at")
+    written = datetime(2024, 1, 1, 12, tzinfo=UTC).timestamp()
+    os.utime(late, (written, written))
+    with pytest.raises(DataError, match=r"01.parquet row 0: .* later than the file was written"):
+        scan(duckdb.connect(), daily)
+
+
 def test_parquet_types_that_fit(tmp_path: Path) -> None:
     """Narrow types widen without a look at the rows; instants are UTC."""
     path = parquet(
@@ -268,6 +288,7 @@ def test_parquet_types_that_fit(tmp_path: Path) -> None:
         ("SELECT 70000 AS a UNION ALL SELECT 1", "a smallint", "1 bad row"),
         ("SELECT NULL::INTEGER AS a UNION ALL SELECT 1", "a bigint not null", "row 0: column 'a'"),
         ("SELECT TIMESTAMP_NS '2024-01-01 00:00:00.000000001' AS a", "a timestamp", "1 bad row"),
+        ("SELECT 'infinity'::TIMESTAMP_NS AS a", "a timestamp", "1 bad row"),
     ],
 )
 def test_parquet_that_does_not_fit(tmp_path: Path, select: str, schema: str, message: str) -> None:
@@ -275,6 +296,60 @@ def test_parquet_that_does_not_fit(tmp_path: Path, select: str, schema: str, mes
     path = parquet(tmp_path / "a.parquet", select)
     with pytest.raises(DataError, match=message):
         scan(duckdb.connect(), source(path, schema))
+
+
+def test_nanoseconds_are_read_as_microseconds(tmp_path: Path) -> None:
+    """Whole microseconds stay what they are, before 1970 too."""
+    values = "('1969-12-31 23:59:59.999999'), ('1677-09-22 00:00:00.000001'), (NULL)"
+    path = parquet(
+        tmp_path / "a.parquet", f"SELECT t::TIMESTAMP_NS AS a FROM (VALUES {values}) v(t)"
+    )
+    connection = duckdb.connect()
+    report = scan(connection, source(path, "a timestamp"))
+
+    rows = connection.execute(f"SELECT epoch_us(a), typeof(a) FROM ({report.select})").fetchall()
+
+    # 1677-09-22 is 106,751 days and 1 microsecond less before 1970.
+    first = -106_751 * 86_400_000_000 + 1
+    zone = "TIMESTAMP WITH TIME ZONE"
+    assert rows == [(-1, zone), (first, zone), (None, zone)]
+
+
+@pytest.mark.parametrize(
+    ("stored", "declared"),
+    [
+        ("'infinity'::TIMESTAMP", "timestamp"),
+        ("'-infinity'::TIMESTAMPTZ", "timestamp"),
+        ("'infinity'::DATE", "date"),
+        ("'10000-01-01'::DATE", "date"),
+        ("'0001-01-01 (BC)'::TIMESTAMP", "timestamp"),
+    ],
+)
+def test_no_date_outside_of_the_calendar(tmp_path: Path, stored: str, declared: str) -> None:
+    """Infinity and years that no text may hold are bad rows in Parquet files and tables too."""
+    connection = duckdb.connect()
+    rows = f"SELECT 1::BIGINT AS id, DATE '2026-01-01' AS at UNION ALL SELECT 2, {stored}"
+    if declared == "timestamp":
+        rows = rows.replace("DATE '2026-01-01'", "TIMESTAMPTZ '2026-01-01 00:00:00+00'")
+    connection.execute(f"COPY ({rows}) TO '{tmp_path / 'a.parquet'}' (FORMAT parquet)")
+    connection.execute(f"ATTACH '{tmp_path / 'a.db'}' AS a; CREATE TABLE a.t AS {rows}; DETACH a")
+    schema = parse_schema(f"id bigint, at {declared}")
+    for binding in (files(str(tmp_path / "a.parquet")), duckdb_table(str(tmp_path / "a.db"), "t")):
+        with pytest.raises(
+            DataError, match=r"1 bad row .*\n.*row 1: column 'at': .*years 1 to 9999"
+        ):
+            scan(duckdb.connect(), Source("s", binding, schema))
+
+
+def test_dates_are_proven_by_statistics(tmp_path: Path) -> None:
+    """Ordinary dates cost no scan: the footer shows that they lie in the calendar."""
+    connection = duckdb.connect()
+    connection.execute(
+        f"COPY (SELECT DATE '0001-01-01' AS d, TIMESTAMPTZ '9999-12-31 23:59:59.999999+00' AS ts) "
+        f"TO '{tmp_path / 'a.parquet'}' (FORMAT parquet)"
+    )
+    report = scan(connection, source(tmp_path / "a.parquet", "d date, ts timestamp"))
+    assert report.checked_columns == ()
 
 
 def test_parquet_hive_and_positions(tmp_path: Path) -> None:

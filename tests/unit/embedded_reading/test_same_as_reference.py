@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,16 @@ from typing import Any
 import duckdb
 import pytest
 
-from mainstem.engines.embedded.ingest import IngestReport, ingest
+from mainstem.engines.embedded.ingest import IngestOptions, IngestReport, ingest
 from mainstem.errors import DataError
+from mainstem.formats.records import BadRow
 from mainstem.plan.nodes import Source
 from tests.unit.embedded_reading import dirty
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Forty files each.
-BLOCKS = 2 if os.environ.get("MAINSTEM_FAST") == "1" else 10
+SIZES = {"MAINSTEM_LONG": 40, "MAINSTEM_FAST": 1}
+BLOCKS = next((n for name, n in SIZES.items() if os.environ.get(name) == "1"), 4)
 CSV_NAMES = ["id", "small", "price", "ratio", "ok", "day", "at", "name", "data"]
 
 
@@ -39,7 +42,7 @@ def rows_of(
     ]
 
 
-def check_file(source: Source) -> tuple[str, IngestReport | None]:
+def check_file(source: Source) -> tuple[str, IngestReport]:
     """Read one file both ways; give how it went."""
     good, bad, unknown = dirty.slowly(source)
     connection = duckdb.connect(config={"threads": 1})
@@ -53,19 +56,57 @@ def check_file(source: Source) -> tuple[str, IngestReport | None]:
         assert refusal.attributes["count"] == len(bad)
         first = refusal.attributes["bad_rows"]
         told = [(b["line"], b["offset"], b["raw"], b["reason"], b["column"]) for b in first]
-        assert told == [(b.line, b.offset, b.raw, b.reason, b.column) for b in bad[:5]]
-        return "bad", None
+        assert told == [(b.line, b.offset, b.raw, b.reason, b.column) for _, b in bad[:5]]
+        return "bad", check_dead_letters(source, good, bad, unknown)
     assert not bad, f"accepted by the fast reader only: {bad[0]}"
     fast = dirty.comparable(rows_of(connection, report, source), source)
     assert fast == dirty.comparable(good, source)
     assert (report.read, report.admitted, report.unknown_fields) == (len(good), len(good), unknown)
-    return ("slow" if report.slow_files else "fast"), report
+    return way_of(report), report
+
+
+def way_of(report: IngestReport) -> str:
+    """Give which way a file was read."""
+    return "slow" if report.slow_files else "sifted" if report.sifted_files else "fast"
+
+
+def check_dead_letters(
+    source: Source, good: list[Any], bad: list[tuple[int, BadRow]], unknown: int
+) -> IngestReport:
+    """Read a file again, keeping its bad records: the same rows, and each bad record by itself."""
+    connection = duckdb.connect(config={"threads": 1})
+    report = ingest(
+        connection, replace(source, on_bad="dead_letter"), IngestOptions(positions=True)
+    )
+    fast = dirty.comparable(rows_of(connection, report, source), source)
+    assert fast == dirty.comparable(good, source)
+    counts = (report.read, report.admitted, report.bad, report.unknown_fields)
+    assert counts == (len(good) + len(bad), len(good), len(bad), unknown)
+    letters = connection.execute(
+        f'SELECT * EXCLUDE (rows) FROM {report.dead_letters} ORDER BY "row"'
+    ).fetchall()
+    path = report.files[0].path
+    assert [letter[:-1] for letter in letters] == [
+        ("events", path, n, b.line, b.offset, b.raw, b.column, b.code) for n, b in bad
+    ]
+    for letter, (_, row) in zip(letters, bad, strict=True):
+        assert letter[-1].endswith(row.reason)
+    check_positions(connection, report, {n for n, _ in bad})
+    return report
+
+
+def check_positions(
+    connection: duckdb.DuckDBPyConnection, report: IngestReport, bad: set[int]
+) -> None:
+    """A row's position is its number among the records, whatever became of those before it."""
+    found = connection.execute(f"SELECT __row FROM ({report.select}) ORDER BY 1").fetchall()
+    assert [n for (n,) in found] == [n for n in range(report.read) if n not in bad]
 
 
 @pytest.mark.parametrize("block", range(BLOCKS))
 def test_csv(tmp_path: Path, block: int) -> None:
     """400 random CSV files, some columns undeclared, some with quoted line ends allowed."""
-    outcomes = []
+    outcomes, ways = [], set()
     for seed in range(block * 40, block * 40 + 40):
         names = [*CSV_NAMES, "other"] if seed % 3 else list(CSV_NAMES)
         path = tmp_path / f"{seed}.csv"
@@ -73,12 +114,15 @@ def test_csv(tmp_path: Path, block: int) -> None:
         try:
             multiline = True if seed % 4 == 3 else None
             source = dirty.source_of(path, dirty.SCHEMA, null="NA", multiline=multiline)
-            outcomes.append(check_file(source)[0])
+            outcome, report = check_file(source)
+            outcomes.append(outcome)
+            ways.add(way_of(report))
         except Exception:
             print("seed", seed, path.read_bytes())
             raise
     # The comparison is worth something only when all ways of the reader are taken.
     assert {"fast", "bad"} <= set(outcomes)
+    assert {"fast", "sifted"} <= ways
 
 
 @pytest.mark.parametrize("block", range(BLOCKS))
@@ -91,7 +135,9 @@ def test_json(tmp_path: Path, block: int) -> None:
         path = tmp_path / f"{seed}.jsonl"
         path.write_bytes(dirty.json_bytes(seed, names))
         try:
-            outcomes.append(check_file(dirty.source_of(path, schema))[0])
+            outcome, report = check_file(dirty.source_of(path, schema))
+            outcomes.append(outcome)
+            assert not report.slow_files, "only CSV over several lines needs the slow way"
         except Exception:
             print("seed", seed, path.read_bytes())
             raise

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from mainstem.engines.embedded.reading import KEYS, RAW, Layout
@@ -12,18 +14,26 @@ from mainstem.engines.embedded.reference import BATCH, Corrections
 from mainstem.formats.csv import csv_values
 from mainstem.formats.jsonlines import json_values
 from mainstem.formats.records import BadRow, Misfit, Row
+from mainstem.record import mutable
 
 if TYPE_CHECKING:
     import duckdb
 
+# A row id, and the values of the row.
+Known = tuple[int, tuple[Any, ...] | None]
 
-@dataclass(slots=True)
+
+@mutable
 class Settled:
     """The outcome: bad records by file (numbers from 0), and what the good ones ignored."""
 
     judged: int = 0
     unknown: int = 0
-    bad: dict[str, set[int]] = field(default_factory=dict)
+    bad: dict[str, array[int]] = field(default_factory=dict)
+
+    def add_bad(self, path: str, record: int) -> None:
+        """Take the number of a bad record."""
+        self.bad.setdefault(path, array("q")).append(record)
 
 
 def timely(rows: Iterable[Row | BadRow], layout: Layout, path: str) -> Iterator[Row | BadRow]:
@@ -40,19 +50,28 @@ def timely(rows: Iterable[Row | BadRow], layout: Layout, path: str) -> Iterator[
         try:
             layout.rule.check(row.values[place], latest)
         except Misfit as misfit:
-            yield BadRow(row.line, row.offset, row.raw, misfit.reason, misfit.column, misfit.value)
+            yield BadRow.of(row.line, row.offset, row.raw, misfit)
         else:
             yield row
 
 
 def settle(
-    connection: duckdb.DuckDBPyConnection, table: str, layout: Layout, starts: dict[str, int]
+    connection: duckdb.DuckDBPyConnection, table: str, layout: Layout, starts: dict[str, int],
+    known: Iterator[Known],
 ) -> Settled:  # fmt: skip
-    """Judge every row in doubt, correct the good ones in the table and tell the bad ones."""
+    """Judge every row in doubt, correct the good ones in the table and tell the bad ones.
+
+    Of `known` rows the table holds stand-ins; their values are given, or that they are bad (None).
+    """
     settled = Settled()
     place = _Places(starts)
     after = -1
     corrections: Corrections | None = None
+    stand_ins: set[int] = set()
+    while given := list(islice(known, BATCH)):
+        corrections = corrections or Corrections(connection, table, layout.schema)
+        corrections.add((rowid, values) for rowid, values in given if values is not None)
+        stand_ins.update(rowid for rowid, _ in given)
     while True:
         batch = connection.execute(
             f"SELECT rowid, {RAW} FROM {table} WHERE {RAW} IS NOT NULL AND rowid > ? "
@@ -62,6 +81,7 @@ def settle(
         if not batch:
             break
         after = batch[-1][0]
+        batch = [row for row in batch if row[0] not in stand_ins]
         settled.judged += len(batch)
         corrections = corrections or Corrections(connection, table, layout.schema)
         corrections.add(_judge(batch, layout, place, settled))
@@ -72,7 +92,7 @@ def settle(
     return settled
 
 
-@dataclass(slots=True)
+@mutable
 class _Places:
     """Finds the file and record of a row id."""
 
@@ -105,7 +125,7 @@ def _judge(
                 layout.rule.check(values[time], layout.rule.latest(place.of(rowid)[0]))
         except Misfit:
             path, record = place.of(rowid)
-            settled.bad.setdefault(path, set()).add(record)
+            settled.add_bad(path, record)
         else:
             settled.unknown += unknown
             good.append((rowid, values))
@@ -130,4 +150,4 @@ def _count_keys(
         ).fetchall()
         for (rowid,) in found:
             path, record = place.of(rowid)
-            settled.bad.setdefault(path, set()).add(record)
+            settled.add_bad(path, record)

@@ -41,10 +41,10 @@ class EventTimeRule:
             When it is NULL or later than `latest`.
         """
         if value is None:
-            raise Misfit("the event time is NULL (T2)", column=self.column)
+            raise Misfit("the event time is NULL (T2)", code="EventTime", column=self.column)
         if value > latest:
             raise Misfit(
                 f"the event time is later than {latest.isoformat()}, when the file was written "
                 f"+ {self.max_ahead} (T2)",
-                column=self.column, value=value.isoformat(),
+                code="EventTime", column=self.column, value=value.isoformat(),
             )  # fmt: skip

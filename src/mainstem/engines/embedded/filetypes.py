@@ -23,6 +23,11 @@ _SAME = {
     "timestamp": {"TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "TIMESTAMP_S", "TIMESTAMP_MS"},
 }  # fmt: skip
 
+_OUTSIDE = {
+    "date": "({} NOT BETWEEN '0001-01-01' AND '9999-12-31')",
+    "timestamp": "({} NOT BETWEEN '0001-01-01' AND '9999-12-31 23:59:59.999999')",
+}
+
 
 @record
 class Fit:
@@ -34,10 +39,14 @@ class Fit:
         SQL of the value, with ``{}`` for the column.
     bad : str
         SQL that is TRUE for a value that does not fit, with ``{}`` for the column; "" when all fit.
+    outside : str
+        SQL that is TRUE for a date or an instant outside of the years 1 to 9999 (infinity is); ""
+        where the stored type has none. Statistics mostly show that there is nothing to look for.
     """
 
     value: str
     bad: str = ""
+    outside: str = ""
 
 
 def fit(stored: str, declared: Type) -> Fit | None:
@@ -52,9 +61,13 @@ def fit(stored: str, declared: Type) -> Fit | None:
     if declared.is_nested:
         return Fit(value) if _nested_fits(stored, declared) else None
     if stored in _SAME[declared.kind]:
-        return Fit(value)
+        return Fit(value, outside=_OUTSIDE.get(declared.kind, ""))
+    if declared.kind == "timestamp" and stored == "TIMESTAMPTZ_NS":
+        return Fit("CAST({} AS TIMESTAMPTZ)", "epoch_ns({}) % 1000 <> 0")
     if declared.kind == "timestamp" and stored == "TIMESTAMP_NS":
-        return Fit("CAST(CAST({} AS TIMESTAMP) AS TIMESTAMPTZ)", "epoch_ns({}) % 1000 <> 0")
+        # Four times as fast as two casts; but infinity has no number, and would become NULL.
+        bad = "(epoch_ns({}) % 1000 <> 0 OR (epoch_ns({}) IS NULL AND {} IS NOT NULL))"
+        return Fit("make_timestamptz(epoch_us({}))", bad)
     return None
 
 

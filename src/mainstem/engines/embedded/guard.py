@@ -14,13 +14,16 @@ import contextlib
 import mmap
 import os
 import tempfile
-from dataclasses import dataclass, field
+from array import array
+from dataclasses import field
 from pathlib import Path
 from typing import BinaryIO
 
 from mainstem.connectors.files.listing import InputFile
 from mainstem.formats.compression import open_binary
 from mainstem.formats.csv import CsvFormat
+from mainstem.formats.lines import raw_lines
+from mainstem.record import mutable
 
 # Fits into a core's cache: decoding pieces of 4 MB took seven times as long.
 CHUNK = 1 << 18
@@ -30,7 +33,7 @@ SEPARATORS = bytes(
 )
 
 
-@dataclass(slots=True)
+@mutable
 class Scanned:
     """What the pass found out about one file.
 
@@ -46,6 +49,12 @@ class Scanned:
         Characters that do not occur in it.
     has_blanks : bool
         Whether a line of nothing but spaces was met (JSON lines).
+    original : str
+        Where the decompressed bytes lie as they came; `path` may be a copy that differs from them.
+    sifted : str
+        Why lines were taken out of the copy (`sift`); empty when none were.
+    suspects : array
+        Of each line that was taken out: record from 0, line from 1, offset.
     """
 
     file: InputFile
@@ -59,6 +68,10 @@ class Scanned:
     separators: bytes = SEPARATORS
     names: tuple[str, ...] | None = None
     has_blanks: bool = False
+    original: str = ""
+    sifted: str = ""
+    suspects: array[int] = field(default_factory=lambda: array("q"))
+    checks_utf8: bool = True
     _decoder: codecs.IncrementalDecoder = field(
         default_factory=codecs.getincrementaldecoder("utf-8")
     )
@@ -88,7 +101,7 @@ class Scanned:
         self._check_utf8(chunk)
 
     def _check_utf8(self, chunk: bytes) -> None:
-        if self.doubt or (chunk.isascii() and not self._pending):
+        if not self.checks_utf8 or self.doubt or (chunk.isascii() and not self._pending):
             return
         try:
             self._decoder.decode(chunk)
@@ -118,8 +131,10 @@ def has_extra_fields(scanned: Scanned, spelling: CsvFormat) -> bool:
             stream, tail, returns=scanned.pairs > 0 and not scanned.is_mixed
         ):
             return False
-        for line in stream:
+        for _, line, size in raw_lines(stream):
             raw = line.rstrip(b"\r\n")
+            if size > len(line):
+                return True  # only its beginning is here; the reference refuses it
             # Delimiters inside quotes count too: then the reference has to look.
             if raw.endswith(tail) and (
                 raw.count(delimiter) > most or (spelling.multiline and quote in raw)
@@ -153,9 +168,14 @@ class Workspace:
         self._count += 1
         return os.fspath(Path(self._folder.name) / f"{self._count}.data")
 
-    def scan(self, file: InputFile, member: str | None) -> Scanned:
-        """Look at every byte of a file, and copy it when DuckDB cannot read it as it lies there."""
-        scanned = Scanned(file, file.path)
+    def scan(
+        self, file: InputFile, member: str | None, *, checks_utf8: bool = True
+    ) -> Scanned:  # fmt: skip
+        """Look at every byte of a file, and copy it when DuckDB cannot read it as it lies there.
+
+        DuckDB checks the UTF-8 of what it reads: where that is every column, it need not be done here.
+        """
+        scanned = Scanned(file, file.path, checks_utf8=checks_utf8)
         with contextlib.closing(open_binary(file.path, file.compression, member)) as stream:
             if file.compression == "none":
                 while chunk := stream.read(CHUNK):
@@ -167,6 +187,7 @@ class Workspace:
                         scanned.feed(chunk)
                         copy.write(chunk)
         scanned.finish()
+        scanned.original = scanned.path
         if scanned.is_mixed and not scanned.doubt:
             self._even_out(scanned)
         return scanned

@@ -1,35 +1,45 @@
 """Text sources (CSV, JSON lines, text) into one checked, spillable temporary table each.
 
 The fast way lets DuckDB read texts and check them in vectors (`checks`). It never decides that a
-row is bad: a file that DuckDB stumbles over, or whose rows do not match its lines (`guard`), is read
-again by the plain-Python reference; a row in doubt is judged again by it. So the fast way accepts
-exactly what the reference accepts, and the tests hold the two against each other.
+row is bad: a row in doubt is judged again by the plain-Python reference. From a file that DuckDB
+stumbles over, or whose rows do not match its lines (`guard`), the lines that it may not read are
+taken out (`sift`) and judged by the reference; only where the records are not lines is all of the
+file read by it. So the answer always is that of the reference, and the tests hold the two against
+each other.
 
 Must run outside of an explicit transaction: a statement that fails is part of the plan.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from mainstem.connectors.files.listing import InputFile, list_files
 from mainstem.connectors.files.options import FilesSource
 from mainstem.connectors.spec import read_options
-from mainstem.engines.embedded import doubts, reading
+from mainstem.engines.embedded import doubts, reading, sift
+from mainstem.engines.embedded.deadletters import TABLE, BadRows, DeadLetters
+from mainstem.engines.embedded.doubts import Known
 from mainstem.engines.embedded.eventtime import EventTimeRule
+from mainstem.engines.embedded.fileread import FileRead
 from mainstem.engines.embedded.guard import Scanned, Workspace, has_extra_fields
 from mainstem.engines.embedded.reading import KEYS, RAW, Group, Layout
 from mainstem.engines.embedded.reference import (
-    BadRows,
+    BATCH,
     FileReader,
+    check_spelling,
     csv_format,
     file_columns,
     load,
 )
 from mainstem.engines.embedded.types import duckdb_type, quoted
-from mainstem.errors import InternalError, SettingsError
+from mainstem.errors import InternalError
+from mainstem.formats.lines import Line
 from mainstem.formats.records import BadRow, Row
 from mainstem.formats.text import check_columns
 from mainstem.plan.nodes import Source
@@ -38,16 +48,6 @@ from mainstem.record import record
 
 if TYPE_CHECKING:
     import duckdb
-
-
-@record
-class FileRead:
-    """What became of one file: its rows are `first_row` and the `rows` - 1 after it."""
-
-    path: str
-    rows: int
-    size_bytes: int
-    first_row: int = 0
 
 
 @record
@@ -73,6 +73,10 @@ class IngestReport:
         Rows that were judged by the slow reference.
     slow_files : tuple of (path, reason)
         Files that were read by the slow reference.
+    sifted_files : tuple of (path, reason)
+        Files from which single lines were taken out, to be judged by the slow reference.
+    dead_letters : str
+        Quoted name of the table of dead letters; "" where bad records stop the run.
     """
 
     source: str
@@ -86,6 +90,8 @@ class IngestReport:
     size_bytes: int
     doubtful_rows: int = 0
     slow_files: tuple[tuple[str, str], ...] = ()
+    sifted_files: tuple[tuple[str, str], ...] = ()
+    dead_letters: str = ""
 
 
 @record
@@ -101,11 +107,15 @@ class IngestOptions:
     positions : bool
         Whether `IngestReport.select` gives ``__row`` (T11). It is the table's row id: it costs
         nothing to keep, and 8 bytes a row where it is read.
+    dead_table : str
+        Name of the temporary table of dead letters (`DeadLetters`), made where a source keeps them;
+        the sources of a session share it.
     """
 
     table: str = ""
     temp_directory: str | None = None
     positions: bool = False
+    dead_table: str = TABLE
 
 
 def ingest(
@@ -118,9 +128,10 @@ def ingest(
     connection : DuckDBPyConnection
         Outside of a transaction. ``TimeZone`` is set to UTC and insertion order is kept.
     source : Source
-        Bound to files of format csv, tsv, json or text.
+        Bound to files of format csv, tsv, json or text. Its ``on_bad`` says whether a bad record
+        stops the run or becomes a dead letter, its ``max_bad`` how many may become one.
     options : IngestOptions, optional
-        Table name, temporary directory, positions.
+        Table names, temporary directory, positions.
 
     Returns
     -------
@@ -130,8 +141,8 @@ def ingest(
     Raises
     ------
     DataError
-        When a row is bad (`BadRow`: the first five and the count), a header does not fit or a
-        compressed file is damaged.
+        When a row is bad or too many are (`BadRow`: the first five and the count), a header does
+        not fit or a compressed file is damaged.
     OutsideError
         When no file matches or one cannot be read.
     SettingsError
@@ -156,10 +167,24 @@ class _Ingest:
         self.files_options = read_options(FilesSource, source.binding, source.where)
         check_spelling(self.files_options, source)
         self.table = quoted(options.table or f"__source_{source.name}")
-        self.bad = BadRows()
-        self.unknown = 0
+        self.letters = (
+            DeadLetters(connection, source.name, options.dead_table)
+            if source.on_bad == "dead_letter"
+            else None
+        )
+        self._begin()
         self.doubtful = 0
+
+    def _begin(self) -> None:
+        """Forget what an attempt to load has counted."""
+        if self.letters:
+            self.letters.clear()
+        self.bad = BadRows(self.letters.add if self.letters else None)
+        self.unknown = 0
         self.rows: dict[str, int] = {}
+        # Row ids of bad records that are in the table, and how many there are of each file.
+        self.dead = array("q")
+        self.buried: dict[str, int] = {}
 
     def run(self) -> IngestReport:
         files = list_files(self.files_options, self.source.where)
@@ -171,9 +196,22 @@ class _Ingest:
         scanned = [self._scan(file) for file in files]
         self._load_all(scanned)
         self._settle_doubts(scanned)
-        self.bad.raise_any(self.source.name, self.source.where)
+        self.bad.raise_any(self.source.name, self.source.where, self._most_bad())
+        if self.letters:
+            self.letters.flush()
         self._drop_hidden()
+        self._delete_dead()
         return self._report(scanned)
+
+    def _most_bad(self) -> float:
+        """Give how many records may be bad."""
+        most = self.source.max_bad
+        if not self.letters:
+            return 0
+        if most is None:
+            return math.inf
+        read = sum(self.rows.values())
+        return most * read if isinstance(most, float) else most
 
     def _layout(self, file: InputFile) -> Layout:
         partition = {name for name, _ in file.partition}
@@ -185,11 +223,22 @@ class _Ingest:
         return Layout(file.format, self.files_options, Schema(inner), outer, rule)
 
     def _scan(self, file: InputFile) -> Scanned:
-        scanned = self.workspace.scan(file, self.files_options.member)
+        names = None
         if file.format in ("csv", "tsv"):
-            scanned.names = file_columns(
-                file, self.files_options, self.layout.schema, self.source.where
-            )
+            names = file_columns(file, self.files_options, self.layout.schema, self.source.where)
+        scanned = self.workspace.scan(
+            file, self.files_options.member,
+            checks_utf8=not reading.takes_all(self.layout, names or ()),
+        )  # fmt: skip
+        scanned.names = names
+        self._find_doubts(scanned)
+        if scanned.doubt:
+            self._give_up(scanned, scanned.doubt)
+        return scanned
+
+    def _find_doubts(self, scanned: Scanned) -> None:
+        file = scanned.file
+        if file.format in ("csv", "tsv"):
             if self.files_options.multiline and scanned.returns and not scanned.doubt:
                 scanned.doubt = "carriage returns with multiline=True"
             spelling = csv_format(self.files_options, file)
@@ -197,15 +246,23 @@ class _Ingest:
                 scanned.doubt = "delimiters after the last column"
         elif not scanned.separators and not scanned.doubt:
             scanned.doubt = "every control character occurs"
-        return scanned
+
+    def _give_up(self, scanned: Scanned, reason: str) -> None:
+        """Do without DuckDB: on the lines in doubt, else on the whole file."""
+        if scanned.names is None and self.layout.format in ("csv", "tsv"):
+            scanned.doubt = ""  # the file is empty
+        elif sift.can_sift(scanned, self.layout):
+            sift.sift(scanned, self.layout, self.workspace, reason)
+        else:
+            scanned.doubt = reason
 
     def _load_all(self, scanned: Sequence[Scanned]) -> None:
         """Load every file; when the fast way fails on some, mark them and begin again."""
         while True:
             self._create()
+            self._begin()
             # A file that belongs to no group is empty.
             self.rows = dict.fromkeys((one.file.path for one in scanned), 0)
-            self.bad, self.unknown = BadRows(), 0
             groups = reading.groups(scanned, self.layout, self.source.where)
             if all(self._load(group) for group in groups):
                 return
@@ -231,14 +288,13 @@ class _Ingest:
         if not doubt:
             return True
         if len(group.files) == 1:
-            group.files[0].doubt = doubt
+            self._give_up(group.files[0], doubt)
             return False
-        for one in group.files:
-            one.doubt = self._try_alone(replace(group, files=(one,)))
-        if not any(one.doubt for one in group.files):
+        reasons = [self._try_alone(replace(group, files=(one,))) for one in group.files]
+        for one, reason in zip(group.files, reasons, strict=True):
             # Together they fail, alone they do not: whatever it is, the reference decides.
-            for one in group.files:
-                one.doubt = doubt
+            if reason or not any(reasons):
+                self._give_up(one, reason or doubt)
         return False
 
     def _load_fast(self, group: Group) -> str:
@@ -262,7 +318,6 @@ class _Ingest:
         if expected is None:
             return "rows and lines do not match"
         self.rows |= {one.file.path: n for one, n in zip(group.files, expected, strict=True)}
-        self.unknown += group.unknown_columns(self.layout.schema) * n_rows
         if group.shape and group.shape.unknown:
             self.unknown += group.shape.unknown * self._plain_rows(n_rows)
         return ""
@@ -271,8 +326,10 @@ class _Ingest:
         """Say, and remember, whether lines were loaded that are no rows (JSON lines)."""
         if self.layout.format != "json" or any(one.has_blanks for one in group.files):
             return False
-        # Those of spaces made the statement fail, so that only empty ones can be in the table.
-        empty = f"SELECT 1 FROM {self.table} WHERE {RAW}[1] IS NULL AND {RAW} IS NOT NULL LIMIT 1"
+        empty = (
+            f"SELECT 1 FROM {self.table} WHERE {RAW} IS NOT NULL "
+            f"AND trim(coalesce({RAW}[1], ''), ' ' || chr(9) || chr(13)) = '' LIMIT 1"
+        )
         if loaded and not self.connection.execute(empty).fetchall():
             return False
         for one in group.files:
@@ -300,11 +357,14 @@ class _Ingest:
     def _load_slowly(self, scanned: Scanned, constants: tuple[Any, ...]) -> None:
         order = [f.name for f in (*self.layout.schema.fields, *self.layout.partition)]
         places = [order.index(name) for name in self.source.schema.names]
+        start = sum(self.rows.values())
 
         def good() -> Iterator[tuple[Any, ...]]:
-            for row in self.reference_rows(scanned):
+            for number, row in enumerate(self.reference_rows(scanned)):
                 if isinstance(row, BadRow):
-                    self.bad.add(scanned.file, row)
+                    # It stands in for the record, so that rows keep their numbers.
+                    self._bury(scanned, start, number, row)
+                    yield (None,) * len(places)
                     continue
                 self.unknown += row.unknown
                 whole = (*row.values, *constants)
@@ -314,35 +374,93 @@ class _Ingest:
 
     def reference_rows(self, scanned: Scanned) -> Iterator[Row | BadRow]:
         """Give every record of a file as the reference judges it, event times included."""
-        reader = FileReader(
-            scanned.file, self.files_options, self.layout.schema, scanned.names or ()
-        )
-        return doubts.timely(reader.rows(), self.layout, scanned.file.path)
+        return doubts.timely(self._reader(scanned).rows(), self.layout, scanned.file.path)
+
+    def _reader(self, scanned: Scanned) -> FileReader:
+        return FileReader(scanned.file, self.files_options, self.layout.schema, scanned.names or ())
+
+    def _judged(
+        self, scanned: Scanned, lines: Iterable[tuple[int, Line]]
+    ) -> Iterator[tuple[int, Row | BadRow]]:  # fmt: skip
+        """Give what the reference makes of single lines."""
+        judge = self._reader(scanned).judge
+        for number, line in lines:
+            (row,) = doubts.timely([judge(line)], self.layout, scanned.file.path)
+            yield number, row
 
     def _settle_doubts(self, scanned: Sequence[Scanned]) -> None:
         starts = _starts(scanned, self.rows)
-        settled = doubts.settle(self.connection, self.table, self.layout, starts)
-        self.doubtful = settled.judged
+        settled = doubts.settle(
+            self.connection, self.table, self.layout, starts, self._suspects(scanned, starts)
+        )
+        self.doubtful += settled.judged
         self.unknown += settled.unknown
-        for one, records in settled.bad.items():
-            file = next(s for s in scanned if s.file.path == one)
-            found = 0
-            for number, row in enumerate(self.reference_rows(file)):
-                if number in records:
-                    found += 1
-                    if isinstance(row, Row):
-                        raise InternalError(f"{one}: record {number} is bad and good")
-                    self.bad.add(file.file, row)
-                    if found == len(records):
-                        break
+        for one in scanned:
+            wanted = sorted(set(settled.bad.get(one.file.path, ())))
+            for number, row in self._found(one, wanted):
+                if isinstance(row, Row):
+                    raise InternalError(f"{one.file.path}: record {number} is bad and good")
+                self._bury(one, starts[one.file.path], number, row)
+
+    def _suspects(
+        self, scanned: Sequence[Scanned], starts: dict[str, int]
+    ) -> Iterator[Known]:  # fmt: skip
+        """Judge the lines that were taken out of the files."""
+        for one in scanned:
+            start = starts[one.file.path]
+            for number, row in self._judged(one, sift.suspects(one)):
+                self.doubtful += 1
+                if isinstance(row, BadRow):
+                    self._bury(one, start, number, row)
+                    yield start + number, None
+                else:
+                    # Those of CSV are counted by the columns of the file.
+                    self.unknown += 0 if one.names else row.unknown
+                    yield start + number, row.values
+
+    def _found(
+        self, scanned: Scanned, wanted: Sequence[int]
+    ) -> Iterator[tuple[int, Row | BadRow]]:  # fmt: skip
+        """Give some records of a file, by their ascending numbers, as the reference judges them."""
+        if self.layout.format not in ("csv", "tsv") or not self.files_options.multiline:
+            yield from self._judged(scanned, sift.located(scanned, self.layout, wanted))
+        elif wanted:
+            numbers, last = frozenset(wanted), wanted[-1]
+            rows = enumerate(self.reference_rows(scanned))
+            yield from ((n, row) for n, row in islice(rows, last + 1) if n in numbers)
+
+    def _bury(self, scanned: Scanned, start: int, number: int, row: BadRow) -> None:
+        self.bad.add(scanned.file, number, row)
+        if self.letters:
+            self.dead.append(start + number)
+            self.buried[scanned.file.path] = self.buried.get(scanned.file.path, 0) + 1
 
     def _drop_hidden(self) -> None:
         for name in (RAW, KEYS):
             self.connection.execute(f"ALTER TABLE {self.table} DROP COLUMN {name}")
 
+    def _delete_dead(self) -> None:
+        # Deleting leaves the other rows their ids, which are the positions (T11).
+        for at in range(0, len(self.dead), BATCH):
+            self.connection.execute(
+                f"DELETE FROM {self.table} WHERE rowid IN (SELECT unnest(CAST(? AS BIGINT[])))",
+                [self.dead[at : at + BATCH].tolist()],
+            )
+
+    def _unknown_columns(self, scanned: Sequence[Scanned]) -> int:
+        """Give the fields of CSV rows that were read fast and belong to no declared column."""
+        known = self.layout.schema.names
+        return sum(
+            sum(name not in known for name in one.names or ())
+            * (self.rows[one.file.path] - self.buried.get(one.file.path, 0))
+            for one in scanned
+            if not one.doubt
+        )
+
     def _report(self, scanned: Sequence[Scanned]) -> IngestReport:
         starts = _starts(scanned, self.rows)
         read = sum(self.rows.values())
+        bad = self.bad.count
         columns = ", ".join(quoted(name) for name in self.source.schema.names)
         position = ", rowid AS __row" if self.options.positions else ""
         files = tuple(
@@ -351,8 +469,11 @@ class _Ingest:
         )
         return IngestReport(
             self.source.name, self.table, f"SELECT {columns}{position} FROM {self.table}",
-            read, read, 0, self.unknown, files, sum(f.size_bytes for f in files), self.doubtful,
+            read, read - bad, bad, self.unknown + self._unknown_columns(scanned), files,
+            sum(f.size_bytes for f in files), self.doubtful,
             tuple((s.file.path, s.doubt) for s in scanned if s.doubt),
+            tuple((s.file.path, s.sifted) for s in scanned if s.sifted and not s.doubt),
+            self.letters.table if self.letters else "",
         )  # fmt: skip
 
 
@@ -363,28 +484,3 @@ def _starts(scanned: Sequence[Scanned], rows: dict[str, int]) -> dict[str, int]:
         starts[one.file.path] = at
         at += rows[one.file.path]
     return starts
-
-
-def check_spelling(options: FilesSource, source: Source) -> None:
-    """Refuse delimiters and quotes that cannot be told apart.
-
-    Raises
-    ------
-    SettingsError
-        When one is not a single character, or both are the same.
-    """
-    delimiter, quote = options.delimiter, options.quote
-    wrong = ""
-    if delimiter is not None and (len(delimiter) != 1 or delimiter in "\r\n"):
-        wrong = f"delimiter {delimiter!r} is not one character"
-    elif len(quote) > 1 or quote in ("\r", "\n"):
-        wrong = f"quote {quote!r} is not one character or empty"
-    elif quote and quote == delimiter:
-        wrong = f"delimiter and quote are both {quote!r}"
-    elif "" in options.nulls and len(options.nulls) > 0:
-        wrong = 'null="" says nothing: an empty unquoted field is NULL anyway'
-    if wrong:
-        raise SettingsError(
-            f"source {source.name!r}: {wrong}", where=source.where, code="CsvSpelling",
-            fix='write delimiter="," and quote=\'"\'',
-        )  # fmt: skip

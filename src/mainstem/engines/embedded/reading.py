@@ -13,11 +13,14 @@ from mainstem.connectors.files.options import FilesSource
 from mainstem.engines.embedded import checks
 from mainstem.engines.embedded.checks import Checked
 from mainstem.engines.embedded.eventtime import EventTimeRule
+from mainstem.engines.embedded.fileread import partition_values
 from mainstem.engines.embedded.guard import Scanned
-from mainstem.engines.embedded.reference import encoded, partition_values
+from mainstem.engines.embedded.reference import encoded
 from mainstem.engines.embedded.shape import Shape, shape_of
 from mainstem.engines.embedded.types import duckdb_type, literal, quoted
 from mainstem.errors import Place
+from mainstem.formats.jsontext import MAX_DEPTH
+from mainstem.formats.lines import raw_lines
 from mainstem.plan.types import Field, Schema, in_expressions
 from mainstem.record import record
 
@@ -70,7 +73,10 @@ class Reading:
     sure : str
         A check of the whole row besides those.
     plain : str
-        A test that makes the columns' checks unnecessary, but for their `Checked.plain`.
+        A test that makes the columns' checks unnecessary, but for their `Checked.plain`; it may use
+        ``form``.
+    form : str
+        Whether a line has the plain form of its file: 2 (nothing is left to check), 1 or 0.
     raw, keys : str
         What is kept of a row in doubt, and of one that is not.
     """
@@ -79,8 +85,16 @@ class Reading:
     relation: str
     sure: str = "TRUE"
     plain: str = ""
+    form: str = ""
     raw: str = "NULL"
     keys: str = "NULL"
+
+
+def takes_all(layout: Layout, names: Sequence[str]) -> bool:
+    """Say whether DuckDB reads, and so checks, every byte of a file's lines."""
+    if layout.format == "text":
+        return "line" in layout.schema.names
+    return layout.format == "json" or set(names) <= set(layout.schema.names)
 
 
 def groups(scanned: Sequence[Scanned], layout: Layout, where: Place) -> list[Group]:
@@ -111,7 +125,10 @@ def insert_sql(
     table: str, schema: Schema, group: Group, layout: Layout
 ) -> tuple[str, list[Any]]:  # fmt: skip
     """Give the statement that loads a group, and its parameters."""
-    way = {"json": _json, "text": _text}.get(layout.format, _csv)(group, layout)
+    if layout.format == "json":
+        way = _json(group, layout, schema.names)
+    else:
+        way = (_text if layout.format == "text" else _csv)(group, layout)
     values: list[Any] = []
     outputs = []
     for field in schema.fields:
@@ -121,16 +138,19 @@ def insert_sql(
             place = [f.name for f in layout.partition].index(field.name)
             values.append(encoded(group.constants[place], field.type))
             outputs.append(f"CAST(? AS {duckdb_type(in_expressions(field.type))})")
-    # Three layers: values, the check of them, its uses. So every cast and the check are computed once.
+    # Layers: values, the form of the line, the check of both, its uses. So each is computed once.
     inner = ", ".join(f"{value} AS v{i}" for i, value in enumerate(outputs))
     outer = ", ".join(f"v{i}" for i in range(len(outputs)))
     names = ", ".join(quoted(name) for name in schema.names)
+    valued = f"(SELECT *, {inner} FROM {way.relation})"
+    if way.form:
+        valued = f"(SELECT *, {way.form} AS form FROM {valued})"
     return (
         f"INSERT INTO {table} ({names}, {RAW}, {KEYS}) "
         f"SELECT {outer}, CASE WHEN sure THEN NULL ELSE {way.raw} END, "
         f"CASE WHEN sure THEN {way.keys} END "
         f"FROM (SELECT *, CASE WHEN {_sure(way, schema, group, layout)} THEN TRUE ELSE FALSE END "
-        f"AS sure FROM (SELECT *, {inner} FROM {way.relation}))",
+        f"AS sure FROM {valued})",
         values,
     )
 
@@ -151,7 +171,7 @@ def _sure(way: Reading, schema: Schema, group: Group, layout: Layout) -> str:
     slow = " AND ".join(test for test in tests if test != "TRUE") or "TRUE"
     if way.plain:
         quick = " AND ".join(test for test in fast if test != "TRUE")
-        slow = f"CASE WHEN {quick} THEN TRUE ELSE {slow} END"
+        slow = f"CASE WHEN form = 2 THEN TRUE WHEN {quick} THEN TRUE ELSE {slow} END"
     return f"({slow}){late}"
 
 
@@ -184,17 +204,26 @@ def _lines(group: Group) -> str:
     return _read_csv(group, ["line"], chr(group.files[0].separators[0]), "", "header = false")
 
 
-def _json(group: Group, layout: Layout) -> Reading:
+# A line that may be nested deeper than the reference follows; DuckDB follows any depth.
+DEEP = (
+    f"strlen(line) > {2 * MAX_DEPTH} AND "
+    f"strlen(line) - strlen(replace(replace(line, '[', ''), '{{', '')) > {MAX_DEPTH}"
+)
+
+
+def _json(group: Group, layout: Layout, order: tuple[str, ...]) -> Reading:
     columns = {f.name: checks.from_json("j", f) for f in layout.schema.fields}
     regex = literal(checks.json_doubt_regex(layout.schema))
     parts = [f"struct_extract(j, {literal(f.name)})" for f in layout.schema.fields]
     usual = " AND ".join(f"{part} IS NOT NULL" for part in parts)
     keys = f"CASE WHEN len(json_keys(line)) = {len(parts)} AND {usual} THEN NULL ELSE json_keys(line) END"
-    plain = ""
+    form = ""
     if group.shape:
-        plain = f", regexp_full_match(line, {literal(group.shape.regex)}) AS plain"
+        printed = _by_template(group.shape, columns, order)
+        matched = f"regexp_full_match(line, {literal(group.shape.regex)})"
+        form = f"CASE WHEN {printed}{matched} THEN 1 ELSE 0 END"
         # Where plain lines have unknown fields, they are counted as the rows without a list of keys.
-        keys = f"CASE WHEN plain THEN NULL ELSE {'json_keys(line)' if group.shape.unknown else keys} END"
+        keys = f"CASE WHEN form > 0 THEN NULL ELSE {'json_keys(line)' if group.shape.unknown else keys} END"
     structure = literal(checks.json_structure(layout.schema))
     # Lines of nothing but spaces are no rows. Looking for them costs a third of reading, so it is
     # done only after one was met.
@@ -204,12 +233,24 @@ def _json(group: Group, layout: Layout) -> Reading:
         else ""
     )
     relation = (
-        f"(SELECT line, json_transform(line, {structure}) AS j{plain} FROM {_lines(group)}{some})"
+        f"(SELECT line, TRY(json_transform(line, {structure})) AS j FROM {_lines(group)}{some})"
     )
-    sure = f"j IS NOT NULL AND NOT regexp_matches(line, {regex})"
-    return Reading(
-        columns, relation, sure, "plain AND j IS NOT NULL" if plain else "", "[line]", keys
-    )
+    # DuckDB makes an object without fields of every other JSON value: 7 would be a row of NULLs.
+    first = "starts_with(line, '{') OR starts_with(ltrim(line, ' ' || chr(9) || chr(13)), '{')"
+    sure = f"({first}) AND j IS NOT NULL AND NOT regexp_matches(line, {regex}) AND NOT ({DEEP})"
+    plain = "form = 1 AND j IS NOT NULL" if form else ""
+    return Reading(columns, relation, sure, plain, form, "[line]", keys)
+
+
+def _by_template(shape: Shape, columns: dict[str, Checked], order: tuple[str, ...]) -> str:
+    """Give the first arm of the form's CASE: lines that are printed from their values."""
+    if shape.template is None:
+        return ""
+    values = {name: f"v{order.index(name)}" for name in columns}
+    parts = {name: f"struct_extract(j, {literal(name)})" for name in columns}
+    test = shape.template.test("line", values, parts)
+    # A line that is no JSON has no values, and so may equal what they are printed as.
+    return f"j IS NOT NULL AND {test} THEN 2 WHEN "
 
 
 def _text(group: Group, layout: Layout) -> Reading:
@@ -241,7 +282,8 @@ def expected_rows(group: Group, layout: Layout, n_rows: int) -> list[int] | None
 def has_blanks(one: Scanned) -> bool:
     """Say whether a JSON lines file has lines that are no records."""
     with Path(one.path).open("rb") as stream:
-        return any(not line.strip(b" \t\r\n") for line in stream)
+        lines = raw_lines(stream)
+        return any(not raw.strip(b" \t\r\n") and size == len(raw) for _, raw, size in lines)
 
 
 def _records(one: Scanned, layout: Layout, keeps_empty: bool) -> int:  # noqa: FBT001
@@ -249,4 +291,5 @@ def _records(one: Scanned, layout: Layout, keeps_empty: bool) -> int:  # noqa: F
         return one.lines
     spaces = b" \t\r\n" if layout.format == "json" else b"\r\n"
     with Path(one.path).open("rb") as stream:
-        return sum(1 for line in stream if line.strip(spaces))
+        lines = raw_lines(stream)
+        return sum(1 for _, raw, size in lines if raw.strip(spaces) or size > len(raw))

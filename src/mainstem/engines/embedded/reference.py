@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mainstem.connectors.files.listing import InputFile
 from mainstem.connectors.files.options import FilesSource
 from mainstem.engines.embedded.types import duckdb_type, quoted
-from mainstem.errors import NOWHERE, DataError, Place, nearest
-from mainstem.formats.coercion import check_null, coerce_text
+from mainstem.errors import DataError, Place, SettingsError, nearest
 from mainstem.formats.compression import open_binary
-from mainstem.formats.csv import CsvFormat, csv_header, read_csv
-from mainstem.formats.jsonlines import read_jsonlines
+from mainstem.formats.csv import CsvFormat, csv_header, judge_csv, read_csv
+from mainstem.formats.jsonlines import judge_json, read_jsonlines
+from mainstem.formats.lines import Line
 from mainstem.formats.records import BadRow, Misfit, Row
-from mainstem.formats.text import read_text
+from mainstem.formats.text import judge_text, read_text
+from mainstem.plan.nodes import Source
 from mainstem.plan.types import BIGINT, Field, Schema, Type, in_expressions
 from mainstem.record import record
 
 if TYPE_CHECKING:
     import duckdb
 
-SHOWN = 5
+# What separates the fields of most files; a header may tell that another one was meant.
+DELIMITERS = ",;\t|"
 BATCH = 10_000
 
 
@@ -60,6 +63,14 @@ class FileReader:
                     stream, self.schema, csv_format(self.options, self.file), self.names
                 )
 
+    def judge(self, line: Line) -> Row | BadRow:
+        """Give the record that a line is; for files whose records are their lines."""
+        if self.file.format == "json":
+            return judge_json(line, self.schema)
+        if self.file.format == "text":
+            return judge_text(line, self.schema, self.file.path)
+        return judge_csv(line, self.schema, csv_format(self.options, self.file), self.names)
+
     def _open(self) -> BinaryIO:
         return open_binary(self.file.path, self.file.compression, self.options.member)
 
@@ -68,6 +79,31 @@ def csv_format(options: FilesSource, file: InputFile) -> CsvFormat:
     """Give how a CSV file is spelled."""
     delimiter = options.delimiter or ("\t" if file.format == "tsv" else ",")
     return CsvFormat(delimiter, options.quote, options.nulls, options.header, options.multiline)
+
+
+def check_spelling(options: FilesSource, source: Source) -> None:
+    """Refuse delimiters and quotes that cannot be told apart.
+
+    Raises
+    ------
+    SettingsError
+        When one is not a single character, or both are the same.
+    """
+    delimiter, quote = options.delimiter, options.quote
+    wrong = ""
+    if delimiter is not None and (len(delimiter) != 1 or delimiter in "\r\n"):
+        wrong = f"delimiter {delimiter!r} is not one character"
+    elif len(quote) > 1 or quote in ("\r", "\n"):
+        wrong = f"quote {quote!r} is not one character or empty"
+    elif quote and quote == delimiter:
+        wrong = f"delimiter and quote are both {quote!r}"
+    elif "" in options.nulls and len(options.nulls) > 0:
+        wrong = 'null="" says nothing: an empty unquoted field is NULL anyway'
+    if wrong:
+        raise SettingsError(
+            f"source {source.name!r}: {wrong}", where=source.where, code="CsvSpelling",
+            fix='write delimiter="," and quote=\'"\'',
+        )  # fmt: skip
 
 
 def file_columns(
@@ -83,22 +119,56 @@ def file_columns(
     if not options.header:
         return schema.names
     try:
-        with contextlib.closing(open_binary(file.path, file.compression, options.member)) as stream:
-            names = csv_header(stream, csv_format(options, file))
+        names = file_header(file, options, csv_format(options, file))
     except Misfit as misfit:
         raise DataError(
             f"the header of {file.path} cannot be read: {misfit.reason}",
             where=where,
             code="BadHeader",
+            fix=_other_delimiter(file, options, schema) or "save it as UTF-8, with a line of names",
         ) from None
     for name in schema.names if names is not None else ():
         count = (names or ()).count(name)
         if count != 1:
-            raise _wrong_header(file, name, names or (), where)
+            other = _other_delimiter(file, options, schema) if count == 0 else ""
+            raise _wrong_header(file, name, names or (), where, other)
     return names
 
 
-def _wrong_header(file: InputFile, name: str, names: tuple[str, ...], where: Place) -> DataError:
+def file_header(
+    file: InputFile, options: FilesSource, spelling: CsvFormat
+) -> tuple[str, ...] | None:  # fmt: skip
+    """Give the names in a header under a spelling; None when the file has no line.
+
+    Raises
+    ------
+    Misfit
+        When the header cannot be read.
+    """
+    with contextlib.closing(open_binary(file.path, file.compression, options.member)) as stream:
+        return csv_header(stream, spelling)
+
+
+def _other_delimiter(file: InputFile, options: FilesSource, schema: Schema) -> str:
+    """Give the option under which the header holds every declared name; "" when none does."""
+    spelling = csv_format(options, file)
+    for delimiter in DELIMITERS.replace(spelling.delimiter, ""):
+        try:
+            names = file_header(file, options, dataclasses.replace(spelling, delimiter=delimiter))
+        except Misfit:
+            continue
+        if set(schema.names) <= set(names or ()):
+            if delimiter == "\t" and options.delimiter is None:
+                return 'add format="tsv": its header is right with tabs between the names'
+            shown = {"\t": "\\t"}.get(delimiter, delimiter)
+            word = "add" if options.delimiter is None else "write"
+            return f'{word} delimiter="{shown}": its header is right with it'
+    return ""
+
+
+def _wrong_header(
+    file: InputFile, name: str, names: tuple[str, ...], where: Place, other: str
+) -> DataError:
     if name in names:
         return DataError(
             f"column {name!r} stands twice in the header of {file.path}",
@@ -106,41 +176,11 @@ def _wrong_header(file: InputFile, name: str, names: tuple[str, ...], where: Pla
             code="BadHeader",
         )
     close = nearest(name, names)
+    fix = f"declare {close}" if close else "correct the schema, or say header=False"
     return DataError(
         f"{file.path} has no column {name!r} (its header: {', '.join(names)[:300]})",
-        where=where, code="ColumnMissing",
-        fix=f"declare {close}" if close else "correct the schema, or say header=False",
+        where=where, code="ColumnMissing", fix=other or fix,
     )  # fmt: skip
-
-
-def _partition_value(given: Mapping[str, str | None], field: Field) -> Any:
-    if field.name not in given:
-        raise Misfit("the path has no such folder")
-    text = given[field.name]
-    value = None if text is None else coerce_text(text, field.type)
-    check_null(value, field)
-    return value
-
-
-def partition_values(file: InputFile, fields: Sequence[Field], where: Place) -> tuple[Any, ...]:
-    """Give the typed values of the columns that come from the path.
-
-    Raises
-    ------
-    DataError
-        When the path lacks one or its text does not fit.
-    """
-    given = dict(file.partition)
-    values = []
-    for field in fields:
-        try:
-            values.append(_partition_value(given, field))
-        except Misfit as misfit:
-            raise DataError(
-                f"partition column {field} of {file.path}: {misfit.reason}", where=where,
-                code="BadPartition",
-            ) from None  # fmt: skip
-    return tuple(values)
 
 
 # --- loading ------------------------------------------------------------------------------------
@@ -241,67 +281,3 @@ class Corrections:
 
 def _columns(batch: Sequence[tuple[Any, ...]], fields: Sequence[Field]) -> list[list[Any]]:
     return [[encoded(row[i], field.type) for row in batch] for i, field in enumerate(fields)]
-
-
-# --- reporting ----------------------------------------------------------------------------------
-
-
-class BadRows:
-    """Counts bad rows and keeps the first of them.
-
-    Later issues hand each one to a dead letter: `add` is the place where every bad row passes by,
-    with its bytes, position and reason.
-    """
-
-    def __init__(self, add: Callable[[InputFile, BadRow], None] | None = None) -> None:
-        self.count = 0
-        self.first: list[tuple[InputFile, BadRow]] = []
-        self._also = add
-
-    def add(self, file: InputFile, row: BadRow) -> None:
-        """Take one bad row."""
-        self.count += 1
-        self.first.append((file, row))
-        self.first = sorted(self.first, key=lambda item: (item[0].path, item[1].line))[:SHOWN]
-        if self._also is not None:
-            self._also(file, row)
-
-    def raise_any(self, source: str, where: Place = NOWHERE) -> None:
-        """Stop the run when there was a bad row.
-
-        Raises
-        ------
-        DataError
-            Names file, line, column, value and reason of the first ones, and how many there are.
-        """
-        if not self.count:
-            return
-        shown = "\n".join(f"       {_described(file, row)}" for file, row in self.first)
-        rows = "1 bad row" if self.count == 1 else f"{self.count} bad rows"
-        more = f"\n       … and {self.count - len(self.first)} more" if self.count > SHOWN else ""
-        raise DataError(
-            f"{rows} in source {source!r}:\n{shown}{more}", where=where, code="BadRow",
-            fix="correct the file, or widen the column's type in the schema", source=source,
-            count=self.count,
-            bad_rows=tuple(
-                {"file": f.path, "line": r.line, "offset": r.offset, "column": r.column,
-                 "value": r.value, "reason": r.reason, "raw": r.raw}
-                for f, r in self.first
-            ),
-        )  # fmt: skip
-
-
-def _described(file: InputFile, row: BadRow) -> str:
-    parts = [f"{file.path}:{row.line}:"]
-    if row.column:
-        parts.append(f"column {row.column!r}:")
-    if row.value:
-        parts.append(_shortened(row.value))
-    parts.append(row.reason)
-    if not row.column:
-        parts.append(f"| {_shortened(row.raw.decode(errors='backslashreplace'))}")
-    return " ".join(parts)
-
-
-def _shortened(text: str, limit: int = 80) -> str:
-    return repr(text if len(text) <= limit else text[: limit - 1] + "…")

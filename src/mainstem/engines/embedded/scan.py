@@ -9,7 +9,8 @@ columns, also when no step selects them (V8).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
+from datetime import datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -18,14 +19,24 @@ from mainstem.connectors.files.listing import InputFile, list_files
 from mainstem.connectors.files.options import FilesSource
 from mainstem.connectors.spec import read_options
 from mainstem.engines.embedded.eventtime import EventTimeRule
-from mainstem.engines.embedded.filetypes import Fit, fit, instant
-from mainstem.engines.embedded.ingest import FileRead
-from mainstem.engines.embedded.reference import SHOWN, partition_values
+from mainstem.engines.embedded.fileread import SHOWN, FileRead, partition_values
+from mainstem.engines.embedded.filetypes import Fit, fit
+from mainstem.engines.embedded.rowgroups import Examined, examine, leaving_out, refused
+from mainstem.engines.embedded.rowgroups import bury as bury_groups
+from mainstem.engines.embedded.scanletters import bury, refuse_many
+from mainstem.engines.embedded.scantests import (
+    Proof,
+    Test,
+    file_tests,
+    needs_proofs,
+    proofs_sql,
+    table_tests,
+)
 from mainstem.engines.embedded.types import duckdb_type, literal, quoted
 from mainstem.errors import DataError, OutsideError, nearest
 from mainstem.plan.nodes import Source
 from mainstem.plan.types import Field, in_expressions
-from mainstem.record import record
+from mainstem.record import mutable, record
 
 if TYPE_CHECKING:
     import duckdb
@@ -46,6 +57,8 @@ class ScanReport:
         Stored columns without a declared name, times the rows of their files.
     checked_columns : tuple of str
         Columns that had to be scanned because types and statistics did not prove them.
+    pages, summed_pages : int
+        With ``strict``: pages of the files, and those of them that carry a checksum.
     """
 
     source: str
@@ -57,15 +70,24 @@ class ScanReport:
     files: tuple[FileRead, ...]
     size_bytes: int
     checked_columns: tuple[str, ...] = ()
+    pages: int = 0
+    summed_pages: int = 0
 
 
-@dataclass(slots=True)
+@mutable
 class _Part:
     """Files that store the declared columns with the same types."""
 
     relation: str
     numbered: str
     files: list[InputFile] = field(default_factory=list)
+    # Keeps the dead letters out; "" while there are none.
+    good: str = ""
+
+    @property
+    def place(self) -> str:
+        """Give the SQL of a row's path and number."""
+        return "__filename, file_row_number" if self.files else "'', rowid"
 
 
 def scan(
@@ -104,9 +126,9 @@ class _Parquet:
     def __init__(self, connection: duckdb.DuckDBPyConnection, source: Source) -> None:
         self.connection = connection
         self.source = source
-        self.files = list_files(
-            read_options(FilesSource, source.binding, source.where), source.where
-        )
+        self.options = read_options(FilesSource, source.binding, source.where)
+        self.files = list_files(self.options, source.where)
+        self.examined = Examined()
         names = {name for name, _ in self.files[0].partition}
         self.inner = tuple(f for f in source.schema.fields if f.name not in names)
         self.outer = tuple(f for f in source.schema.fields if f.name in names)
@@ -117,25 +139,38 @@ class _Parquet:
     def report(self, *, positions: bool) -> ScanReport:
         stored = self._stored()
         rows = self._row_counts()
+        self.examined = self._examined()
         starts = _starts(self.paths, rows)
         fits = {path: _fits(self.source, self.inner, stored[path], path) for path in self.paths}
         parts = self._parts(stored)
-        unproven = self._unproven(fits)
-        for part in parts:
-            _check(self.connection, self.source, part, unproven)
+        unproven = file_tests(self.source, self.inner, fits, self._proofs())
+        bad = sum(_check(self.connection, self.source, part, unproven) for part in parts)
+        bad += self.examined.rows
+        read = sum(rows.values())
+        refuse_many(self.connection, self.source, bad, read)
         selects = [
             self._select(p, fits[p.files[0].path], starts, positions=positions) for p in parts
         ]
         declared = {f.name for f in self.inner}
         unknown = sum(rows[p] * len(stored[p].keys() - declared) for p in self.paths)
-        read = sum(rows.values())
         files = tuple(
             FileRead(f.path, rows[f.path], f.size_bytes, starts[f.path]) for f in self.files
         )
         return ScanReport(
-            self.source.name, " UNION ALL ".join(selects), read, read, 0, unknown, files,
+            self.source.name, " UNION ALL ".join(selects), read, read - bad, bad, unknown, files,
             sum(f.size_bytes for f in self.files), tuple(sorted(unproven)),
+            self.examined.pages, self.examined.summed,
         )  # fmt: skip
+
+    def _examined(self) -> Examined:
+        """Look for damaged row groups, where that is asked for; bury or refuse them."""
+        if not self.options.strict:
+            return Examined()
+        found = examine(self.connection, self.paths)
+        if found.lost and self.source.on_bad != "dead_letter":
+            raise refused(found.lost, self.source.name, self.source.where)
+        bury_groups(self.connection, self.source, found)
+        return found
 
     def _stored(self) -> dict[str, dict[str, str]]:
         """Give the name and DuckDB type of every top-level column of every file."""
@@ -175,7 +210,9 @@ class _Parquet:
         names = [f.name for f in self.inner]
 
         def key(file: InputFile) -> tuple[str, ...]:
-            return tuple(stored[file.path][name] for name in names)
+            # Row numbers count within a file: one that has lost some of its rows is read by itself.
+            alone = file.path if self.examined.of(file.path) else ""
+            return (alone, *(stored[file.path][name] for name in names))
 
         parts = []
         hive = {f.name: duckdb_type(in_expressions(f.type)) for f in self.outer}
@@ -188,47 +225,23 @@ class _Parquet:
             plain = f"read_parquet({_list([f.path for f in files])}{rest}"
             # Numbers are asked for only where needed: they are columns beside the file's own.
             numbered = f"{plain}, filename = '__filename', file_row_number = true)"
-            parts.append(_Part(f"{plain})", numbered, files))
+            lost = [one.group for one in self.examined.of(files[0].path)]
+            if lost:
+                numbered = f"(SELECT * FROM {numbered} WHERE {leaving_out(lost)})"
+            parts.append(_Part(numbered if lost else f"{plain})", numbered, files))
         return parts
 
-    def _unproven(self, fits: dict[str, dict[str, Fit]]) -> dict[str, str]:
-        """Give, for each column that must be looked at, the SQL that is TRUE for a bad value."""
-        rule = EventTimeRule.of(self.source)
-        unproven: dict[str, str] = {}
-        proofs = (
-            self._statistics() if rule.column or any(not f.nullable for f in self.inner) else {}
-        )
-        latest = min(rule.latest(path) for path in self.paths) if rule.column else None
-        for item in self.inner:
-            bad = {fits[p][item.name].bad for p in self.paths} - {""}
-            name = quoted(item.name)
-            tests = [text.replace("{}", name) for text in bad]
-            is_time = item.name == rule.column
-            nulls, last = zip(
-                *(proofs.get((p, item.name), (None, None)) for p in self.paths), strict=True
-            )
-            if (is_time or not item.nullable) and any(n != 0 for n in nulls):
-                tests.append(f"{name} IS NULL")
-            if is_time and latest and any(v is None or v > latest.timestamp() * 1e6 for v in last):
-                tests.append(f"CAST({name} AS TIMESTAMPTZ) > {instant(latest.isoformat())}")
-            if tests:
-                unproven[item.name] = " OR ".join(tests)
-        return unproven
-
-    def _statistics(self) -> dict[tuple[str, str], tuple[int | None, float | None]]:
-        """Give NULLs (None: not known) and the latest microsecond of each column of each file."""
-        sql = (
-            "SELECT file_name, path_in_schema, "
-            "CASE WHEN count(stats_null_count) = count(*) THEN sum(stats_null_count) END, "
-            "CASE WHEN count(stats_max_value) = count(*) THEN "
-            "max(epoch_us(TRY_CAST(stats_max_value AS TIMESTAMPTZ))) END "
-            f"FROM parquet_metadata({_list(self.paths)}) GROUP BY 1, 2"
-        )
-        found = {(path, name): (nulls, last) for path, name, nulls, last in self._footers(sql)}
+    def _proofs(self) -> dict[str, dict[str, Proof]]:
+        """Give what the footers say of each column of each file."""
+        if not needs_proofs(self.source, self.inner):
+            return {path: {} for path in self.paths}
+        found: dict[str, dict[str, Proof]] = {path: {} for path in self.paths}
+        for path, name, nulls, first, last in self._footers(proofs_sql(_list(self.paths))):
+            found[path][name] = Proof(nulls, first, last)
         # A file without row groups has nothing to prove.
         for path, rows in self._row_counts().items():
             if rows == 0:
-                found |= {(path, f.name): (0, 0.0) for f in self.inner}
+                found[path] = {f.name: Proof(0, 0.0, 0.0) for f in self.inner}
         return found
 
     def _select(
@@ -241,8 +254,14 @@ class _Parquet:
             outputs.append(f"{value} AS {name}")
         if positions:
             arms = " ".join(f"WHEN {literal(f.path)} THEN {starts[f.path]}" for f in part.files)
-            outputs.append(f"CASE __filename {arms} END + file_row_number AS __row")
-        return f"SELECT {', '.join(outputs)} FROM {part.numbered if positions else part.relation}"
+            first = f"CASE __filename {arms} END"
+            if len(part.files) == 1:
+                # No choice: then DuckDB knows which rows a join or a list of rows can need.
+                first = str(starts[part.files[0].path])
+            outputs.append(f"{first} + file_row_number AS __row")
+        # Which rows are bad may depend on the file.
+        relation = part.numbered if positions or part.good else part.relation
+        return f"SELECT {', '.join(outputs)} FROM {relation}{part.good}"
 
 
 def _starts(paths: Sequence[str], rows: dict[str, int]) -> dict[str, int]:
@@ -281,30 +300,36 @@ def _fits(
 
 
 def _check(
-    connection: duckdb.DuckDBPyConnection, source: Source, part: _Part, unproven: dict[str, str]
-) -> None:  # fmt: skip
-    """Look at the columns that nothing proves; one scan of just these columns."""
+    connection: duckdb.DuckDBPyConnection, source: Source, part: _Part,
+    unproven: dict[str, list[Test]],
+) -> int:  # fmt: skip
+    """Look at the columns that nothing proves, in one scan of just these; give the dead letters."""
     if not unproven:
-        return
-    count = connection.execute(
-        f"SELECT count(*) FROM {part.relation} WHERE {' OR '.join(unproven.values())}"
-    ).fetchall()[0][0]
+        return 0
+    every = [test for tests in unproven.values() for test in tests]
+    relation = part.numbered if any(test.by_file for test in every) else part.relation
+    is_bad = " OR ".join(test.sql for test in every)
+    found = connection.execute(f"SELECT count(*) FROM {relation} WHERE {is_bad}").fetchall()
+    count = int(found[0][0])
     if not count:
-        return
-    place = "__filename, file_row_number" if part.files else "'', rowid"
+        return 0
+    if source.on_bad == "dead_letter":
+        part.good = f" WHERE ({is_bad}) IS NOT TRUE"
+        given = [(name, t.sql, t.reason) for name, tests in unproven.items() for t in tests]
+        bury(connection, source, f"{part.place} FROM {part.numbered}", given)
+        return count
     shown = []
-    for name, test in unproven.items():
-        rows = connection.execute(
-            f"SELECT {place}, CAST({quoted(name)} AS VARCHAR) FROM {part.numbered} "
-            f"WHERE {test} ORDER BY 1, 2 LIMIT {SHOWN}"
-        ).fetchall()
-        field_ = next(f for f in source.schema.fields if f.name == name)
-        shown += [(path, row, name, value, str(field_)) for path, row, value in rows]
+    for name, tests in unproven.items():
+        for test in tests:
+            rows = connection.execute(
+                f"SELECT {part.place}, CAST({quoted(name)} AS VARCHAR) FROM {part.numbered} "
+                f"WHERE {test.sql} ORDER BY 1, 2 LIMIT {SHOWN}"
+            ).fetchall()
+            shown += [(path, row, name, value, test.reason) for path, row, value in rows]
     shown = sorted(shown, key=lambda item: item[:2])[:SHOWN]
     text = "\n".join(
-        f"       {path} row {row}: column {name!r}: {value!r} does not fit {declared}"
-        + (" as event time (T2)" if name == source.event_time else "")
-        for path, row, name, value, declared in shown
+        f"       {path} row {row}: column {name!r}: {'' if value is None else f'{value!r} '}{reason}"
+        for path, row, name, value, reason in shown
     )
     raise DataError(
         f"{count} bad row{'s' if count > 1 else ''} in source {source.name!r}:\n{text}",
@@ -329,39 +354,39 @@ def _table(
             f"cannot read table {options.table!r} of {options.path}: {str(error).splitlines()[0]}",
             where=source.where, code="TableNotRead", fix="correct path and table",
         ) from error  # fmt: skip
+    rule = EventTimeRule.of(source)
+    latest = rule.latest(options.path) if rule.column else None
+    place = f"{options.path}:{options.table}"
+    return scan_relation(
+        connection, source, relation, described, place=place, latest=latest, positions=positions
+    )
+
+
+def scan_relation(
+    connection: duckdb.DuckDBPyConnection, source: Source, relation: str,
+    described: Sequence[tuple[Any, ...]], *, place: str, latest: datetime | None, positions: bool,
+) -> ScanReport:  # fmt: skip
+    """Check a relation that DuckDB can read as it is; `latest` is the limit of event time (T2)."""
     stored = {row[0]: row[1] for row in described}
     required = {row[0] for row in described if row[2] == "NO"}
-    fits = _fits(source, source.schema.fields, stored, f"{options.path}:{options.table}")
-    unproven = _table_tests(source, fits, required)
-    _check(connection, source, _Part(relation, relation), unproven)
+    fits = _fits(source, source.schema.fields, stored, place)
+    unproven = table_tests(source, fits, required, latest)
+    part = _Part(relation, relation)
+    bad = _check(connection, source, part, unproven)
     read = connection.execute(f"SELECT count(*) FROM {relation}").fetchall()[0][0]
+    refuse_many(connection, source, bad, read)
     outputs = [
         f"{fits[n].value.replace('{}', quoted(n))} AS {quoted(n)}" for n in source.schema.names
     ]
     if positions:
         outputs.append("rowid AS __row")
-    select = f"SELECT {', '.join(outputs)} FROM {relation}"
+    select = f"SELECT {', '.join(outputs)} FROM {relation}{part.good}"
     unknown = read * len(stored.keys() - set(source.schema.names))
-    return ScanReport(source.name, select, read, read, 0, unknown, (), 0, tuple(sorted(unproven)))
+    return ScanReport(
+        source.name, select, read, read - bad, bad, unknown, (), 0, tuple(sorted(unproven))
+    )
 
 
 def _dotted(table: str) -> tuple[str, ...]:
     schema, dot, name = table.rpartition(".")
     return (schema, name) if dot else ("main", name)
-
-
-def _table_tests(source: Source, fits: dict[str, Fit], required: set[str]) -> dict[str, str]:
-    rule = EventTimeRule.of(source)
-    unproven = {}
-    for item in source.schema.fields:
-        name = quoted(item.name)
-        tests = [fits[item.name].bad.replace("{}", name)] if fits[item.name].bad else []
-        is_time = item.name == rule.column
-        if (is_time or not item.nullable) and item.name not in required:
-            tests.append(f"{name} IS NULL")
-        if is_time:
-            latest = rule.latest(read_options(DuckdbSource, source.binding, source.where).path)
-            tests.append(f"CAST({name} AS TIMESTAMPTZ) > {instant(latest.isoformat())}")
-        if tests:
-            unproven[item.name] = " OR ".join(tests)
-    return unproven

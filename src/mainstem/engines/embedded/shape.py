@@ -14,7 +14,8 @@ from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
-from mainstem.formats.jsontext import parse_json
+from mainstem.engines.embedded.template import Template, template_of
+from mainstem.formats.jsontext import Json, parse_json
 from mainstem.formats.lines import read_lines
 from mainstem.formats.records import Misfit
 from mainstem.plan.types import Schema, Type
@@ -45,16 +46,22 @@ _VALUES = {
 
 @record
 class Shape:
-    """The pattern, and how many of its keys are no column."""
+    """The pattern, how many of its keys are no column, and how most lines are printed."""
 
     regex: str
     unknown: int
+    template: Template | None = None
 
 
 def shape_of(path: str, schema: Schema) -> Shape | None:
     """Give the pattern of a file from its first lines; None where none would prove enough."""
-    keys = _merged(_first_keys(path))
+    lines = _first_lines(path)
+    keys = _merged(found.keys for _, found in lines)
     columns = {field.name: field for field in schema.fields}
+    template = template_of(lines, schema)
+    if template:
+        # Rows of both forms are counted alike: neither may have unknown fields.
+        keys = [key for key in keys if key in columns]
     if len(keys) > _MOST_KEYS or not all(_is_plain(key) for key in keys):
         return None
     if any(not field.nullable and field.name not in keys for field in schema.fields):
@@ -72,7 +79,7 @@ def shape_of(path: str, schema: Schema) -> Shape | None:
         # the text, and a comma before the brace is not matched.
         parts.append(f'(?:"{re.escape(key)}": ?(?:{value}{null})(?:, ?|\\}})){optional}')
     unknown = sum(key not in columns for key in keys)
-    return Shape(r"\{" + "".join(parts), unknown) if parts else None
+    return Shape(r"\{" + "".join(parts), unknown, template) if parts else None
 
 
 def _value(type_: Type) -> str:
@@ -89,14 +96,14 @@ def _is_plain(key: str) -> bool:
     return re.fullmatch(r"[A-Za-z0-9_ .:/@$-]+", key) is not None
 
 
-def _first_keys(path: str) -> list[tuple[str, ...]]:
+def _first_lines(path: str) -> list[tuple[str, Json]]:
     found = []
     with Path(path).open("rb") as stream:
         # A line may be as long as the file; nothing is worth learning from such a one.
         head = io.BytesIO(stream.read(1 << 16))
     for line in islice(read_lines(head), SAMPLE):
         try:
-            found.append(parse_json(line.text()).keys)
+            found.append((line.text(), parse_json(line.text())))
         except Misfit:
             continue
     return found
