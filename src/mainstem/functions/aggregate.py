@@ -82,14 +82,14 @@ BASIC = (
     ),
     Function(
         "min", "The smallest value; text by its bytes, false before true.", (overload("T", gives="T"),), kind="aggregate",
-        family="aggregate", null=_SKIPS, spelling={"*": "min({distinct}{0}){over}"}, rules=("V4", "V6"),
+        family="aggregate", compares=True, null=_SKIPS, spelling={"*": "min({distinct}{0}){over}"}, rules=("V4", "V6"),
         examples=(rows("min(a)", 3, None, 1, gives=1), rows("min(a)", "b", "B", gives="B"), rows("min(a)", gives=None, types="date"),
                   rows("min(a)", date(2024, 2, 29), date(1969, 12, 31), gives=date(1969, 12, 31)), rows("min(a)", True, False, gives=False),
                   rows("min(a)", None, gives=None, types="decimal(5,2)")),
     ),
     Function(
         "max", "The largest value; text by its bytes, true after false.", (overload("T", gives="T"),), kind="aggregate",
-        family="aggregate", null=_SKIPS, spelling={"*": "max({distinct}{0}){over}"}, rules=("V4", "V6"),
+        family="aggregate", compares=True, null=_SKIPS, spelling={"*": "max({distinct}{0}){over}"}, rules=("V4", "V6"),
         examples=(rows("max(a)", 3, None, 1, gives=3), rows("max(a)", "z", "é", gives="é"), rows("max(a)", gives=None, types="string"),
                   rows("max(a)", Decimal("0.10"), Decimal("-1.00"), gives=Decimal("0.10")), rows("max(a)", None, gives=None, types="boolean")),
     ),
@@ -117,7 +117,7 @@ BASIC = (
     ),
     Function(
         "approx_count_distinct", "About how many different values, within five in a hundred as a rule; NULLs are skipped. `count(DISTINCT x)` is exact.",
-        (overload("T", gives="bigint"),), kind="aggregate", family="aggregate", null="NULLs are skipped; of no row it is 0",
+        (overload("T", gives="bigint"),), kind="aggregate", family="aggregate", compares=True, null="NULLs are skipped; of no row it is 0",
         spelling={"*": "approx_count_distinct({0}){over}"}, rules=("X1",),
         examples=(rows("approx_count_distinct(a)", "x", "x", None, gives=1), rows("approx_count_distinct(a)", gives=0, types="bigint"),
                   rows("approx_count_distinct(a)", None, gives=0, types="string")),
@@ -135,7 +135,7 @@ def _map_type(types: Sequence[Type]) -> Type:
 
 def _extreme(name: str, alias: str, doc: str, duckdb: str, *examples: Example) -> Function:
     return Function(
-        name, doc, (overload("T", "K", gives="T"),), kind="aggregate", family="aggregate",
+        name, doc, (overload("T", "K", gives="T"),), kind="aggregate", family="aggregate", compares=True,
         null="rows with a NULL key are skipped, a NULL value is one like others; of no row it is NULL", aliases=(alias,),
         spelling={"duckdb": duckdb}, rules=("V4", "V6"), examples=examples,
     )  # fmt: skip
@@ -144,7 +144,7 @@ def _extreme(name: str, alias: str, doc: str, duckdb: str, *examples: Example) -
 COLLECTING = (
     Function(
         "array_agg", "The values as a list, in their own order or that of ORDER BY (ties by the value itself).",
-        (overload("T", gives=lambda types: list_of(types[0])),), kind="aggregate", family="aggregate", null=_SKIPS,
+        (overload("T", gives=lambda types: list_of(types[0])),), kind="aggregate", family="aggregate", compares=True, null=_SKIPS,
         order="own", aliases=("list", "collect_list"), rules=("V4", "V6"),
         # A FILTER of its own would meet the user's: NULLs are taken out afterwards.
         spelling={"duckdb": "nullif(list_filter(list({distinct}{0}{order}){over}, lambda __item: __item IS NOT NULL), [])"},
@@ -166,7 +166,7 @@ COLLECTING = (
     ),
     Function(
         "mode", "The most frequent value, the smallest of those that are equally frequent.", (overload("T", gives="T"),), kind="aggregate",
-        family="aggregate", null=_SKIPS, spelling={"duckdb": "mode({distinct}{0} ORDER BY {0}){over}"}, rules=("V4", "V6"),
+        family="aggregate", compares=True, null=_SKIPS, spelling={"duckdb": "mode({distinct}{0} ORDER BY {0}){over}"}, rules=("V4", "V6"),
         examples=(rows("mode(a)", 2, 1, 2, None, None, None, gives=2), rows("mode(a)", "b", "a", gives="a"), rows("mode(a)", gives=None, types="bigint"),
                   rows("mode(a)", None, gives=None, types="string"), rows("mode(a)", 3, 3, 1, 1, 2, gives=1)),
     ),
@@ -189,7 +189,7 @@ COLLECTING = (
     ),
     Function(
         "histogram", "A map from each value to how many rows have it, in the order of the values.",
-        (overload("T", gives=lambda types: map_of(types[0], BIGINT)),), kind="aggregate", family="aggregate", null=_SKIPS, rules=("V4", "V6"),
+        (overload("T", gives=lambda types: map_of(types[0], BIGINT)),), kind="aggregate", family="aggregate", compares=True, null=_SKIPS, rules=("V4", "V6"),
         spelling={"duckdb": "map(map_keys(histogram({distinct}{0}){over}), list_transform(map_values(histogram({distinct}{0}){over}), "
                   "lambda __n: CAST(__n AS BIGINT)))"},
         examples=(rows("histogram(a)", "b", "a", "b", None, gives={"a": 1, "b": 2}), rows("histogram(a)", gives=None, types="bigint"),

@@ -12,6 +12,7 @@ from typing import Any
 
 from mainstem.errors import nearest
 from mainstem.functions.patterns import path_problem, regex_problem, start_problem
+from mainstem.lazy import pattern
 
 # What a field of a time pattern may be. Others mean different things on different engines, or, like %z of an
 # instant in UTC, say nothing.
@@ -32,7 +33,7 @@ PARSE_FIELDS = (
     "%M", "%S", "%f", "%z", "%%",
 )  # fmt: skip
 
-_FIELD = re.compile(r"%-?.?", re.DOTALL)
+_FIELD = pattern(r"%-?.?", re.DOTALL)
 
 
 def zone_problem(name: str) -> str:

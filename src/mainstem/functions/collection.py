@@ -71,7 +71,7 @@ READING = (
     ),
     Function(
         "list_contains", "Whether a value is an element of a list; NULL elements equal nothing.",
-        (overload("T[]", "T", gives="boolean"),), family="collection", aliases=("array_contains", "list_has"),
+        (overload("T[]", "T", gives="boolean"),), family="collection", compares=True, aliases=("array_contains", "list_has"),
         spelling={"duckdb": "list_contains({0}, {1})"}, rules=("V4",),
         examples=(ex([1, 2], 2, gives=True), ex([1, None], 2, gives=False, types="bigint[]; bigint"),
                   ex([], 1, gives=False, types="bigint[]; bigint"), ex([1], None, gives=None, types="bigint[]; bigint"),
@@ -79,7 +79,7 @@ READING = (
     ),
     Function(
         "list_position", "Where a value stands first in a list, from 1; NULL when it is not there.",
-        (overload("T[]", "T", gives="bigint"),), family="collection", aliases=("array_position", "list_indexof"),
+        (overload("T[]", "T", gives="bigint"),), family="collection", compares=True, aliases=("array_position", "list_indexof"),
         null="any NULL gives NULL, and so does a value that is not there",
         # DuckDB finds a NULL among the elements.
         spelling={"duckdb": "CASE WHEN {1} IS NOT NULL THEN CAST(list_position({0}, {1}) AS BIGINT) END"}, rules=("V6",),
@@ -87,14 +87,14 @@ READING = (
                   ex([1, None], None, gives=None, types="bigint[]; bigint"), ex([], 1, gives=None, types="bigint[]; bigint")),
     ),
     Function(
-        "list_min", "The smallest element.", (overload("T[]", gives="T"),), family="collection",
+        "list_min", "The smallest element.", (overload("T[]", gives="T"),), family="collection", compares=True,
         null=_NONE_IN + "; without any it is NULL", aliases=("array_min",), spelling={"duckdb": "list_min({0})"},
         rules=("V4",),
         examples=(ex([3, None, 1], gives=1, types="bigint[]"), ex(["b", "B"], gives="B"), ex([], gives=None, types="bigint[]"),
                   ex([None], gives=None, types="bigint[]"), _NO_LIST),
     ),
     Function(
-        "list_max", "The largest element.", (overload("T[]", gives="T"),), family="collection",
+        "list_max", "The largest element.", (overload("T[]", gives="T"),), family="collection", compares=True,
         null=_NONE_IN + "; without any it is NULL", aliases=("array_max",), spelling={"duckdb": "list_max({0})"},
         rules=("V4",),
         examples=(ex([3, None, 1], gives=3, types="bigint[]"), ex(["z", "é"], gives="é"), ex([], gives=None, types="bigint[]"),
@@ -177,12 +177,12 @@ CHANGING = (
         (overload("T[]", gives="T[]", duckdb="list_sort({0}, 'ASC', 'NULLS LAST')"),
          overload("T[]", "'asc'", gives="T[]", duckdb="list_sort({0}, 'ASC', 'NULLS LAST')"),
          overload("T[]", "'desc'", gives="T[]", duckdb="list_sort({0}, 'DESC', 'NULLS LAST')")),
-        family="collection", null="a NULL list gives NULL; NULL elements come last", aliases=("array_sort",), rules=("V4", "V6"),
+        family="collection", compares=True, null="a NULL list gives NULL; NULL elements come last", aliases=("array_sort",), rules=("V4", "V6"),
         examples=(ex([2, None, 1], gives=[1, 2, None], types="bigint[]"), ex([2, None, 1], "desc", gives=[2, 1, None], types="bigint[]; string"),
                   ex(["b", "B", "é", "a"], gives=["B", "a", "b", "é"]), ex([], gives=[], types="bigint[]"), _NO_LIST),
     ),
     Function(
-        "list_distinct", "The different elements in ascending order, without NULL.", (overload("T[]", gives="T[]"),), family="collection",
+        "list_distinct", "The different elements in ascending order, without NULL.", (overload("T[]", gives="T[]"),), family="collection", compares=True,
         null=_NONE_IN, aliases=("array_distinct",), spelling={"duckdb": "list_sort(list_distinct({0}), 'ASC', 'NULLS LAST')"}, rules=("V6",),
         examples=(ex([2, 1, None, 2], gives=[1, 2], types="bigint[]"), ex([None], gives=[], types="string[]"), ex(["a", "A"], gives=["A", "a"]),
                   _NO_LIST),
@@ -198,19 +198,19 @@ CHANGING = (
 SETS = (
     Function(
         "list_has_any", "Whether two lists have an element in common; NULL elements equal nothing.", (overload("T[]", "T[]", gives="boolean"),),
-        family="collection", aliases=("arrays_overlap",), spelling={"duckdb": "list_has_any({0}, {1})"}, rules=("V4",),
+        family="collection", compares=True, aliases=("arrays_overlap",), spelling={"duckdb": "list_has_any({0}, {1})"}, rules=("V4",),
         examples=(ex([1, 2], [2, 3], gives=True), ex([1, None], [None, 3], gives=False, types="bigint[]; bigint[]"),
                   ex([], [1], gives=False, types="bigint[]; bigint[]"), ex([1], None, gives=None, types="bigint[]; bigint[]")),
     ),
     Function(
         "list_has_all", "Whether the first list has all elements of the second, NULL ones left out.",
-        (overload("T[]", "T[]", gives="boolean"),), family="collection", rules=("V4",),
+        (overload("T[]", "T[]", gives="boolean"),), family="collection", compares=True, rules=("V4",),
         examples=(ex([1, 2, 3], [3, 1], gives=True), ex([1], [1, 2], gives=False), ex([1], [], gives=True, types="bigint[]; bigint[]"),
                   ex([1], [None], gives=True, types="bigint[]; bigint[]"), ex(None, [1], gives=None, types="bigint[]; bigint[]")),
     ),
     Function(
         "list_intersect", "The different elements that both lists have, in ascending order, without NULL.",
-        (overload("T[]", "T[]", gives="T[]"),), family="collection", aliases=("array_intersect",),
+        (overload("T[]", "T[]", gives="T[]"),), family="collection", compares=True, aliases=("array_intersect",),
         # DuckDB gives an empty list beside a NULL one.
         spelling={"duckdb": "CASE WHEN {0} IS NOT NULL AND {1} IS NOT NULL THEN list_sort(list_distinct(list_intersect({0}, {1})), "
                   "'ASC', 'NULLS LAST') END"},
@@ -220,14 +220,14 @@ SETS = (
     ),
     Function(
         "list_union", "The different elements of both lists, in ascending order, without NULL.",
-        (overload("T[]", "T[]", gives="T[]"),), family="collection", aliases=("array_union",),
+        (overload("T[]", "T[]", gives="T[]"),), family="collection", compares=True, aliases=("array_union",),
         spelling={"duckdb": "list_sort(list_distinct(({0} || {1})), 'ASC', 'NULLS LAST')"}, rules=("V6",),
         examples=(ex([3, 1], [2, 3], gives=[1, 2, 3]), ex([None], [], gives=[], types="bigint[]; bigint[]"),
                   ex([1], None, gives=None, types="bigint[]; bigint[]")),
     ),
     Function(
         "list_except", "The different elements of the first list that the second has not, in ascending order, without NULL.",
-        (overload("T[]", "T[]", gives="T[]"),), family="collection", aliases=("array_except",),
+        (overload("T[]", "T[]", gives="T[]"),), family="collection", compares=True, aliases=("array_except",),
         spelling={"duckdb": "CASE WHEN {1} IS NOT NULL THEN list_sort(list_distinct(list_filter({0}, lambda __element: "
                   "NOT list_contains({1}, __element))), 'ASC', 'NULLS LAST') END"},
         rules=("V6",),

@@ -17,7 +17,7 @@ FUNCTIONS = (
     ),
     Function(
         "nullif", "NULL when both arguments are equal, else the first.",
-        (overload("T", "T", gives="T"),), family="conditional", null="a NULL first gives NULL, a NULL second gives the first", rules=("V4",),
+        (overload("T", "T", gives="T"),), family="conditional", compares=True, null="a NULL first gives NULL, a NULL second gives the first", rules=("V4",),
         examples=(ex(1, 1, gives=None), ex(1, 2, gives=1), ex("NA", "NA", gives=None), ex("na", "NA", gives="na"),
                   ex(1, None, gives=1, types="bigint; bigint"), ex(None, 1, gives=None, types="bigint; bigint")),
     ),
@@ -37,18 +37,18 @@ FUNCTIONS = (
     ),
     Function(
         "greatest", "The largest argument that is not NULL; NULL when all are. Text goes by its bytes.",
-        (overload("T...", gives="T"),), family="conditional", null="NULL arguments are left out", rules=("V4", "V6"),
+        (overload("T...", gives="T"),), family="conditional", compares=True, null="NULL arguments are left out", rules=("V4", "V6"),
         examples=(ex(3, 9, 4, gives=9), ex(1, None, 3, gives=3, types="bigint; bigint; bigint"), ex("B", "a", "Z", gives="a"), ex("z", "é", gives="é"),
                   ex(-1, Decimal("-0.5"), gives=Decimal("-0.5")), ex(None, None, gives=None, types="bigint; bigint"), ex(5, gives=5)),
     ),
     Function(
         "least", "The smallest argument that is not NULL; NULL when all are. Text goes by its bytes.",
-        (overload("T...", gives="T"),), family="conditional", null="NULL arguments are left out", rules=("V4", "V6"),
+        (overload("T...", gives="T"),), family="conditional", compares=True, null="NULL arguments are left out", rules=("V4", "V6"),
         examples=(ex(3, 9, 4, gives=3), ex(1, None, 3, gives=1, types="bigint; bigint; bigint"), ex("b", "A", "a", gives="A"), ex("z", "é", gives="z"),
                   ex(2.5, -1e300, gives=-1e300), ex(None, None, gives=None, types="string; string"), ex(5, gives=5)),
     ),
     Function(
-        "choose", "The argument at a place, counted from 1 after the place itself; NULL when there is none. All are computed.",
+        "choose", "The argument at a place, counted from 1 after the place itself; NULL when there is none. Whether the others are computed, and so may fail, is not defined.",
         (overload("bigint", "T...", gives="T"),), family="conditional", null="a NULL place, or one with no argument, gives NULL", aliases=("elt",),
         spelling={"duckdb": "([{rest}])[nullif(greatest({0}, 0), 0)]"}, rules=("V6",),
         examples=(ex(2, "a", "b", "c", gives="b"), ex(4, "a", "b", gives=None), ex(0, "a", "b", gives=None), ex(-1, "a", "b", gives=None),

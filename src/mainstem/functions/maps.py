@@ -22,7 +22,7 @@ def _entries_type(types: Sequence[Type]) -> Type:
 FUNCTIONS = (
     Function(
         "map", "A map from a list of keys and a list of values, also written `MAP {'k': v}`.",
-        (overload("K[]", "V[]", gives="map(K, V)"),), family="collection",
+        (overload("K[]", "V[]", gives="map(K, V)"),), family="collection", compares=True,
         null="a NULL list gives NULL; a NULL value is one like others",
         fails="a key is NULL or stands twice, or the lists differ in length", rules=("V6",),
         examples=(

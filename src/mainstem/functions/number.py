@@ -90,7 +90,8 @@ ROUNDING = (
          overload("double", gives="double"),
          overload("bigint", "literal bigint", gives="bigint", duckdb="round({0}, CAST({1} AS INTEGER))"),
          # DuckDB makes the scale of the result from the digits; here the type goes by the argument's type alone.
-         overload("decimal", "literal bigint", gives=_wider, duckdb="cast_to_type(round({0}, CAST({1} AS INTEGER)), {0} + {0})"),
+         # And it gives 0 for NULL when no digit is left.
+         overload("decimal", "literal bigint", gives=_wider, duckdb="CASE WHEN {0} IS NOT NULL THEN cast_to_type(round({0}, CAST({1} AS INTEGER)), {0} + {0}) END"),
          overload("double", "literal bigint", gives="double", duckdb="round({0}, CAST({1} AS INTEGER))")),
         family="number", fails=_OVERFLOW, rules=("V1", "V3"),
         examples=(ex(2.5, gives=3.0), ex(-2.5, gives=-3.0), ex(0.49999999999999994, gives=0.0), ex(Decimal("99.5"), gives=Decimal(100)),
@@ -99,7 +100,8 @@ ROUNDING = (
                   ex(Decimal("2.5"), 5, gives=Decimal("2.5")), ex(2.675, 2, gives=2.68), ex(1.005, 2, gives=1.0), ex(1250.0, -2, gives=1300.0),
                   ex(-25, -1, gives=-30), ex(24, -1, gives=20), ex(25, 2, gives=25), ex(25, -30, gives=0),
                   ex(9223372036854775807, -1, gives=Fails("the result is over BIGINT")),
-                  ex(None, gives=None, types="double"), ex(None, 2, gives=None, types="decimal(5,3); bigint")),
+                  ex(None, gives=None, types="double"), ex(None, 2, gives=None, types="decimal(5,3); bigint"),
+                  ex(None, -1, gives=None, types="decimal(5,3); bigint")),
     ),
     Function(
         "trunc", "Drops digits, towards zero: those after the point, or after a number of digits (negative ones are before the point). "

@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from mainstem.lazy import pattern
+
 # The subset on which RE2 (DuckDB) and Java (Spark, Flink) agree. No look-around, back reference or possessive
 # repeat (RE2 has none), no POSIX or nested class (Java reads them otherwise).
 _ESCAPE = r"\\(?:x[0-9A-Fa-f]{2}|[pP]\{[A-Z][a-z]?\}|[dDwWsSbBtnrf]|[^A-Za-z0-9])"
-_REGEX_TOKEN = re.compile(
+_REGEX_TOKEN = pattern(
     rf"""
       (?P<atom>{_ESCAPE} | [^\\\[({{*+?|)])
     | (?P<set>\[\^?(?:{_ESCAPE}|[^\\\[\]])+\])
@@ -25,7 +27,7 @@ _REGEX_TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _MOST_REPEATS = 1000
-_PATH = re.compile(r'\$(?:\.[\w-]+|\."[^"\\*]+"|\[-?[0-9]{1,9}\])*')
+_PATH = pattern(r'\$(?:\.[\w-]+|\."[^"\\*]+"|\[-?[0-9]{1,9}\])*')
 
 
 def regex_problem(pattern: Any) -> str:

@@ -141,6 +141,9 @@ class Function:
         or refuses. ``"own"``: only an order by its own first argument is allowed (then it is free).
     is_deterministic : bool
         False for what differs between runs (V9).
+    compares : bool
+        True for what compares its arguments, or the elements of them, with one another: maps are
+        refused there, since engines compare them by the order of insertion.
     examples : tuple of Example
         At least three; NULL and an edge among them.
     """
@@ -157,6 +160,7 @@ class Function:
     rules: tuple[str, ...] = ()
     order: str = "free"
     is_deterministic: bool = True
+    compares: bool = False
     examples: tuple[Example, ...] = ()
 
     def allows(self, overload: int, word: str) -> bool:

@@ -50,7 +50,7 @@ def from_text(text: str, field: Field) -> Checked:
         value = f"TRY(from_base64({text}))"
     else:
         value = f"TRY_CAST({text} AS {target})"
-    return _checked(value, _fits(text, value, type_), text, field)
+    return _checked(value, fits_text(text, value, type_), text, field)
 
 
 def _checked(value: str, fits: str, text: str, field: Field) -> Checked:
@@ -58,18 +58,21 @@ def _checked(value: str, fits: str, text: str, field: Field) -> Checked:
     return Checked(value, sure, f"({value} IS NULL) = ({text} IS NULL)")
 
 
-def _fits(text: str, value: str, type_: Type) -> str:
+def in_range(value: str, type_: Type) -> str:
+    """Give the SQL that is TRUE only for a value within the range of an integer type."""
+    low, high = RANGES[type_.kind]
+    return f"{value} IS NOT NULL" if type_.kind == "bigint" else f"{value} BETWEEN {low} AND {high}"
+
+
+def fits_text(text: str, value: str, type_: Type) -> str:
+    """Give the SQL that is TRUE only where `text` stands for `value`, what `from_text` made of it."""
     if type_.kind in RANGES:
-        low, high = RANGES[type_.kind]
-        in_range = f"{value} IS NOT NULL"
-        if type_.kind != "bigint":
-            in_range = f"{value} BETWEEN {low} AND {high}"
-        return f"regexp_full_match({text}, '[+-]?[0-9]+') AND {in_range}"
+        return f"regexp_full_match({text}, '[+-]?[0-9]+') AND {in_range(value, type_)}"
     if type_.kind == "decimal":
         point = rf"(\.[0-9]{{0,{type_.scale}}})?"
         return f"regexp_full_match({text}, '[+-]?[0-9]+{point}') AND {value} IS NOT NULL"
     if type_.kind == "double":
-        return f"NOT regexp_matches({text}, '[^-+0-9.eE]') AND isfinite({value})"
+        return f"regexp_full_match({text}, '[-+0-9.eE]+') AND isfinite({value})"
     if type_.kind == "boolean":
         return f"{value} IS NOT NULL"
     if type_.kind == "date":
@@ -83,11 +86,12 @@ def _fits(text: str, value: str, type_: Type) -> str:
 
 # --- JSON ---------------------------------------------------------------------------------------
 
-# What `json_transform` is asked for. Times and bytes come as text and are checked like CSV; decimals too,
-# because it reads numbers as doubles first; nested values as JSON, to be compared with what became of them.
+# What `json_transform` is asked for. Times and bytes come as text and are checked like CSV; decimals
+# too, because it reads numbers as doubles first, and doubles, because their text is needed too and it
+# prints them faster than a cast; nested values as JSON, to be compared with what became of them.
 _ASKED = {
-    "bigint": "BIGINT", "integer": "BIGINT", "smallint": "BIGINT", "double": "DOUBLE",
-    "boolean": "BOOLEAN", "list": "JSON", "struct": "JSON", "map": "JSON",
+    "bigint": "BIGINT", "integer": "BIGINT", "smallint": "BIGINT", "boolean": "BOOLEAN",
+    "list": "JSON", "struct": "JSON", "map": "JSON",
 }  # fmt: skip
 _NOT_NULL_WORD = "n[^u]"
 # DuckDB's JSON reader takes a comma before a closing bracket, and NaN and Infinity; RFC 8259 does not.
@@ -145,14 +149,13 @@ def from_json(struct: str, field: Field) -> Checked:
     """Give the value and the check of a column taken from the result of `json_transform`."""
     part = f"struct_extract({struct}, {literal(field.name)})"
     kind = field.type.kind
-    if kind in ("date", "timestamp", "bytes", "decimal"):
+    if kind in ("date", "timestamp", "bytes", "decimal", "double"):
         return from_text(part, field)
     if field.type.is_nested:
         return _nested(part, field)
     checks = [] if field.nullable else [f"{part} IS NOT NULL"]
     if kind in ("integer", "smallint"):
-        low, high = RANGES[kind]
-        checks.append(f"({part} IS NULL OR {part} BETWEEN {low} AND {high})")
+        checks.append(f"({part} IS NULL OR {in_range(part, field.type)})")
     return Checked(part, " AND ".join(checks) or "TRUE")
 
 

@@ -10,13 +10,23 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from mainstem.engines.embedded.casts import cast_sql
-from mainstem.engines.embedded.fallible import can_fail, chosen, connected, operands, parted
+from mainstem.engines.embedded.constants import judged
+from mainstem.engines.embedded.fallible import (
+    Failure,
+    can_fail,
+    chosen,
+    connected,
+    operands,
+    parted,
+)
 from mainstem.engines.embedded.types import duckdb_type
 from mainstem.engines.spec import Program, SourceRead, Statement
+from mainstem.errors import InternalError
 from mainstem.functions.spec import catalogue
 from mainstem.plan import tree as t
-from mainstem.plan.nodes import Plan
+from mainstem.plan.nodes import Plan, Step
 from mainstem.plan.types import Type, in_expressions
+from mainstem.sql.bind_call import is_aggregate
 from mainstem.sql.text import Printer, quoted, text_literal
 
 ENGINE = "embedded"
@@ -55,6 +65,10 @@ class DuckdbPrinter(Printer):
     def print_param(self, node: t.Param) -> str:
         """Print a run parameter as the variable that the run sets."""
         return f"CAST(getvariable({text_literal(node.name)}) AS {duckdb_type(t.type_of(node))})"
+
+    def print_failure(self, node: Failure) -> str:
+        """Print a constant that fails, so that it does when a row gets to it, and not before."""
+        return f"CAST(error({text_literal(node.message)}) AS {duckdb_type(t.type_of(node))})"
 
     def print_cast(self, node: t.Cast) -> str:
         """Print a conversion as the contract means it (V3)."""
@@ -98,7 +112,9 @@ class DuckdbPrinter(Printer):
         has_query = any(isinstance(n, t.Query) for part in fallible for n in t.walk(part))
         if not fallible or has_query:
             return f" {node.name.upper()} ".join(map(self.expr, (*safe, *fallible))).join("()")
-        return connected(node.name, [self.expr(p) for p in safe], [self.expr(p) for p in fallible])
+        tried = [p for p in fallible if _may_be_tried(p)]
+        last = [p for p in fallible if not _may_be_tried(p)]
+        return connected(node.name, *([self.expr(p) for p in some] for some in (safe, tried, last)))
 
     def print_call(self, node: t.Call) -> str:
         """Print a call by its row's spelling."""
@@ -137,41 +153,71 @@ def _is_narrow_product(node: t.Call) -> bool:
     return max(t.type_of(a).precision for a in node.args) <= NARROW < t.type_of(node).precision
 
 
+def _may_be_tried(part: t.Expr) -> bool:
+    """Say whether an operand may stand in TRY: it takes no error(…), aggregate or window."""
+    return not any(
+        isinstance(n, Failure)
+        or (isinstance(n, t.Call) and (is_aggregate(n) or n.window is not None))
+        for n in t.walk(part)
+    )
+
+
+def expression_sql(expr: t.Expr) -> str:
+    """Give the DuckDB text of a bound expression by itself."""
+    printer = DuckdbPrinter()
+    return printer.expr(judged(expr, printer.expr))
+
+
 def step_sql(query: t.Query) -> str:
     """Give the DuckDB SELECT of a bound query."""
-    return DuckdbPrinter().query(query)
+    printer = DuckdbPrinter()
+    return printer.query(judged(query, printer.expr))
 
 
 def compile(plan: Plan) -> Program:  # noqa: A001 - the name that every engine folder has
     """Give the program of a plan: what is read, and one statement per step."""
-    printer = DuckdbPrinter()
-    statements = tuple(Statement(step, printer.query(step.query)) for step in plan.steps)
+    statements = tuple(_statement(plan, step) for step in plan.steps)
     used = _used_columns(plan)
     reads = []
     for source in plan.sources:
         if source.name in used:
             names = tuple(n for n in source.schema.names if n in used[source.name])
-            reads.append(SourceRead(source, names))
+            reads.append(SourceRead(source, names, bool(plan.expected_of(source.name))))
     return Program(plan, ENGINE, tuple(reads), statements)
+
+
+def _statement(plan: Plan, step: Step) -> Statement:
+    if not plan.functions:
+        return Statement(step, step_sql(step.query))
+    from mainstem.sql.lift import lifted
+
+    taken = lifted(step.query, plan.functions, step.name)
+    if taken.problem is not None:
+        raise InternalError(f"a call in {step.name!r} passed the check: {taken.problem[0]}")
+    rows = tuple(step_sql(made.query) for made in taken.maps)
+    return Statement(step, step_sql(taken.query), taken.maps, rows)
 
 
 def _used_columns(plan: Plan) -> dict[str, set[str]]:
     """Give the columns that some step uses of each source."""
     used: dict[str, set[str]] = {}
-    for step in plan.steps:
+    tests = [e.test for e in plan.expectations if e.test is not None]
+    for query in (*(step.query for step in plan.steps), *tests):
         # An alias is unique in one query only outward, so siblings may share it: that keeps a
         # column too many, never one too few.
         names: dict[str, set[str]] = {}
-        for node in t.walk(step.query):
+        for node in t.walk(query):
             if isinstance(node, t.Table) and not node.is_cte:
                 used.setdefault(node.name, set())
                 names.setdefault(node.alias, set()).add(node.name)
                 if node.columns:
                     used[node.name] |= {n for n, _ in (_declared(plan, node.name))}
-        for node in t.walk(step.query):
+        for node in t.walk(query):
             if isinstance(node, t.Column):
                 for table in names.get(node.relation, ()):
                     used[table].add(node.name)
+    for rule in plan.expectations:
+        used.setdefault(rule.on, set()).update(rule.columns)
     return used
 
 

@@ -7,7 +7,7 @@ the step's expressions that can fail are tried again one by one over their own F
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 import duckdb
@@ -38,11 +38,26 @@ def culprit(session: Session, program: Program, step: Step) -> str:
     printer = DuckdbPrinter()
     _start_again(session, program, step)
     for owner in _with_views(program.plan, step):
-        for select, expr in list(_fallible(owner.query))[:MAX_EXPRESSIONS]:
+        parts = [pair for query in _queries(program.plan, owner) for pair in _fallible(query)]
+        for select, expr in parts[:MAX_EXPRESSIONS]:
             found = _failing_row(session, printer, select, expr)
             if found:
                 place = "" if owner is step else f" in view {owner.name!r} ({owner.where})"
                 return f"{Printer().expr(expr)} on the row {found}{place}"
+    return ""
+
+
+def culprit_of_rules(session: Session, tests: Iterable[t.Query]) -> str:
+    """Give ``expression on the row (column=value, …)`` of the first rule that failed, or ""."""
+    printer = DuckdbPrinter()
+    with suppress(duckdb.Error):
+        # No transaction is open unless a table of the state file was written before.
+        session.rows("ROLLBACK")
+    for test in tests:
+        for select, expr in list(_fallible(test))[:MAX_EXPRESSIONS]:
+            found = _failing_row(session, printer, select, expr)
+            if found:
+                return f"{Printer().expr(expr)} on the row {found}"
     return ""
 
 
@@ -52,6 +67,9 @@ def _start_again(session: Session, program: Program, step: Step) -> None:
     for statement in program.statements:
         if statement.step.name == step.name:
             break
+        if program.plan.expected_of(statement.step.name):
+            # Its readers saw the rows that passed, which only the judged table can give.
+            continue
         statements.append(
             f"CREATE OR REPLACE TEMP VIEW {quoted(statement.step.name)} AS {statement.sql}"
         )
@@ -59,6 +77,16 @@ def _start_again(session: Session, program: Program, step: Step) -> None:
         # No transaction was open, or the step is a table from before it: both are as they should be.
         with suppress(duckdb.Error):
             session.rows(sql)
+
+
+def _queries(plan: Plan, step: Step) -> list[t.Query]:
+    """Give what was run of a step; where it calls Python functions, their results are tables."""
+    if not plan.functions:
+        return [step.query]
+    from mainstem.sql.lift import lifted
+
+    taken = lifted(step.query, plan.functions, step.name)
+    return [*(one.query for one in taken.maps), taken.query]
 
 
 def _with_views(plan: Plan, step: Step) -> Iterator[Step]:

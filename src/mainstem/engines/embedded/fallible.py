@@ -12,18 +12,26 @@ from collections.abc import Iterator, Sequence
 from mainstem.functions.spec import catalogue
 from mainstem.plan import tree as t
 from mainstem.plan.types import MAX_PRECISION, Type
+from mainstem.record import record
 
 _BIGINT_DIGITS = 19
 _EXACT_IN_DECIMAL = frozenset(["+", "-", "*", "negate", "abs"])
 
 
+@record
+class Failure(t.Expr):
+    """A constant that was computed and fails with this message; see `constants`."""
+
+    message: str
+
+
 def can_fail(node: t.Expr) -> bool:
     """Say whether an expression may fail on some row.
 
-    What has no column is computed when the statement is planned: it fails at once or never. A subquery
-    counts as safe, because nothing that depends on a CASE could be joined.
+    What has no column was judged before (`constants`) or fails at once. A subquery counts as safe,
+    because nothing that depends on a CASE could be joined.
     """
-    return any(_fails(n) and _depends(n) for n in _own(node))
+    return any(fails(n) and _depends(n) for n in _own(node))
 
 
 def _own(node: t.Node) -> Iterator[t.Node]:
@@ -34,10 +42,13 @@ def _own(node: t.Node) -> Iterator[t.Node]:
 
 
 def _depends(node: t.Node) -> bool:
-    return any(isinstance(n, t.Column | t.Query) for n in t.walk(node))
+    return any(isinstance(n, t.Column | t.Query | Failure) for n in t.walk(node))
 
 
-def _fails(node: t.Node) -> bool:
+def fails(node: t.Node) -> bool:
+    """Say whether a node itself, whatever is below it, fails for some values."""
+    if isinstance(node, Failure):
+        return True
     if isinstance(node, t.Cast):
         return not node.is_try and (not node.is_exact or _narrows(t.type_of(node.expr), node.to))
     if not isinstance(node, t.Call) or node.name == "grouping":
@@ -71,18 +82,36 @@ def parted(parts: Sequence[t.Expr]) -> tuple[list[t.Expr], list[t.Expr]]:
     return [p for p in parts if not can_fail(p)], [p for p in parts if can_fail(p)]
 
 
-def connected(name: str, safe: Sequence[str], fallible: Sequence[str]) -> str:
-    """Give the SQL of an AND or OR of printed operands, in which a deciding operand saves the others."""
+def connected(name: str, safe: Sequence[str], tried: Sequence[str], last: Sequence[str]) -> str:
+    """Give the SQL of an AND or OR of printed operands, in which a deciding operand saves the others.
+
+    Parameters
+    ----------
+    name : str
+        ``and`` or ``or``.
+    safe, tried, last : sequence of str
+        Operands that cannot fail, those that can, and those that can and must not stand in TRY.
+    """
     word, decides = f" {name.upper()} ", "FALSE" if name == "and" else "TRUE"
-    whole = f"({word.join((*safe, *fallible))})"
+    whole = f"({word.join((*safe, *tried, *last))})"
     asked = [f"({word.join(safe)}) IS {decides}"] if safe else []
     # One that can fail is asked only when no other has decided; two must not stop one another.
-    if len(fallible) > 1:
-        asked += [f"TRY({part}) IS {decides}" for part in fallible]
+    if len(tried) + len(last) > 1:
+        tries = [f"TRY({part})" if asked or n else _apart(part) for n, part in enumerate(tried)]
+        asked += [f"{part} IS {decides}" for part in tries]
     if not asked:
         return whole
     whens = " ".join(f"WHEN {a} THEN {decides}" for a in asked)
     return f"(CASE {whens} ELSE {whole} END)"
+
+
+def _apart(part: str) -> str:
+    """Give an operand in TRY where nothing shares it with the ELSE of its CASE.
+
+    What the first WHEN has in common with the rest DuckDB computes once and before the CASE: outside of
+    TRY as well (measured with 2.0.0), so it failed. It leaves lambdas alone.
+    """
+    return f"list_extract(list_transform([0], lambda _o: TRY({part})), 1)"
 
 
 def chosen(parts: Sequence[str]) -> str:
