@@ -2,6 +2,6 @@
 PYTHON ?= python3
 export QUICK
 
-.PHONY: demo test test-fast test-long check bench
-demo test test-fast test-long check bench:
+.PHONY: demo test test-fast test-long check bench bench-trust
+demo test test-fast test-long check bench bench-trust:
 	@$(PYTHON) tools/bootstrap.py $@

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Set up this repository and run its tasks, from a bare Python 3.11 or newer.
 
-    python3 tools/bootstrap.py demo | test | test-fast | test-long | check | bench
+    python3 tools/bootstrap.py demo | test | test-fast | test-long | check | bench | bench-trust
 
 Standard library only, because it runs before anything is installed. The Makefile and the continuous
 integration call it and nothing else, so there is one way in.
@@ -46,6 +46,7 @@ FAST_LIMIT_S = 60
 # Run with `python` of the environment that has the group.
 DEMO = (("examples/flights/demo.py",),)
 BENCH = (("-m", "benchmarks"),)
+BENCH_TRUST = (("-m", "benchmarks", "trust"),)
 
 
 @dataclass(frozen=True)
@@ -140,8 +141,8 @@ def shown(path: Path) -> str:
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
 
-# With the demo's data: the numbers that it shows are tested.
-MAIN = Environment(ROOT / ".venv", ("dev", "test", "demo"))
+# With the demo's data, and what the examples import: the numbers that they show are tested.
+MAIN = Environment(ROOT / ".venv", ("dev", "test", "demo", "examples"))
 
 
 # --------------------------------------------------------------------------------------------------
@@ -323,16 +324,26 @@ def demo() -> None:
         run("demo", [environment / "python", *command], environment.variables())
 
 
-def bench() -> None:
-    """Measure against other engines; QUICK=1 is the small form.
+def measured(commands: Sequence[Sequence[str]]) -> None:
+    """Run benchmarks; QUICK=1 is their small form.
 
     In an environment of its own: the peers bring pyarrow and numpy, which change what DuckDB does,
     and the tests must see what a user has.
     """
     environment = Environment(PRIVATE / "environments" / "bench", ("bench",))
     environment.install()
-    for command in BENCH:
+    for command in commands:
         run("bench", [environment / "python", *command], environment.variables())
+
+
+def bench() -> None:
+    """Measure against other engines."""
+    measured(BENCH)
+
+
+def bench_trust() -> None:
+    """Measure what checks, incremental runs, Python functions and verbs cost."""
+    measured(BENCH_TRUST)
 
 
 TASKS: dict[str, Callable[[], None]] = {
@@ -342,6 +353,7 @@ TASKS: dict[str, Callable[[], None]] = {
     "test-long": test_long,
     "check": check,
     "bench": bench,
+    "bench-trust": bench_trust,
 }
 
 

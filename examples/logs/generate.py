@@ -1,6 +1,7 @@
 """Write the three logs of this example: a gateway's CSV, an API's JSON lines, a worker's text.
 
-The files are committed; this is how they were made. The same seed gives the same bytes.
+The files are committed; this is how they were made. The same seed gives the same bytes. As in real logs some
+lines are broken: cut off by a crash, in another encoding, or with numbers that cannot be.
 """
 
 import csv
@@ -24,6 +25,32 @@ TRACE = [
     '  File "worker.py", line 88, in run',
     "TimeoutError",
 ]
+
+# What stands among the sound lines of each log, at places that are drawn.
+BROKEN = {
+    "gateway.csv": [
+        b"2025-03-04T09:12:44.1",  # cut off
+        b"2025-03-04T09:30:00.000Z,GET,/caf\xe9,200,81,u12",  # Latin-1
+        b"2025-03-04T10:05:09.020Z,GET,/search,OK,77,u03",
+        b"2025-03-04T10:06:00.000Z,GET,/search?q=a,b,200,95,u07",  # a comma that nobody quoted
+        b"2025-03-04T10:15:00.000Z,POST,/pay,200,-1,u21",
+        b"2025-03-04T10:16:00.000Z,GET,/report,200,1741082400000,u22",  # a time for a duration
+    ],
+    "api.jsonl": [
+        b'{"time":"2025-03-04T08:01:00.000Z","level":"info","endpoint":"/se',
+        b'{"time":"2025-03-04T08:02:00.000Z","level":"info","endpoint":"/cart","ms":"fast"}',
+        b'{"time":"2025-03-04T08:03:00.000Z","endpoint":"/cart","ms":40}',
+        b"api-2 restarting, please wait",
+        b'{"time":"2025-03-04T08:04:00.000Z","level":"error","endpoint":"/pay","ms":-7,"user":"u05"}',
+    ],
+    "worker.log": [
+        b"2025-03-04T12:00:01.000Z INFO job=sync_stock took=",
+        b"2025-03-04T12:00:02.000Z INFO job=resize_image took=9\xb5s",
+        b"2025-03-04T12:00:03.000Z WARN queue is full",
+        b"2025-13-04T12:00:04.000Z INFO job=sync_stock took=150ms",  # no such month
+        b"2025-03-04T12:00:05.000Z INFO job=send_receipt took=9999999ms",
+    ],
+}
 
 
 def visits(rng: random.Random) -> list[tuple[datetime, str]]:
@@ -98,6 +125,14 @@ def write_worker(path: Path, rng: random.Random) -> None:
     path.write_text("\n".join(lines) + "\n")
 
 
+def break_lines(path: Path, broken: list[bytes], rng: random.Random) -> None:
+    """Put broken lines behind the header of a file, anywhere."""
+    lines = path.read_bytes().splitlines()
+    for line in broken:
+        lines.insert(1 + int(rng.random() * (len(lines) - 1)), line)
+    path.write_bytes(b"\n".join(lines) + b"\n")
+
+
 def main() -> None:
     """Write the three files beside this one."""
     folder = Path(__file__).parent / "data"
@@ -107,6 +142,8 @@ def main() -> None:
     write_gateway(folder / "gateway.csv", rng, clicks[::2])
     write_api(folder / "api.jsonl", rng, clicks[1::2])
     write_worker(folder / "worker.log", rng)
+    for name, lines in BROKEN.items():
+        break_lines(folder / name, lines, rng)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ class Example:
 
 def copy(folder: Path, target: Path) -> Path:
     """Give a copy of an example without what earlier runs made."""
-    ignored = shutil.ignore_patterns("out", ".mainstem", "__pycache__")
+    ignored = shutil.ignore_patterns("in", "out", ".mainstem", "__pycache__")
     return Path(shutil.copytree(folder, target / folder.name, ignore=ignored))
 
 

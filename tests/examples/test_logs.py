@@ -1,7 +1,6 @@
 """The log example joins CSV, JSON lines and text into one answer: that of a slow reference."""
 
 import csv
-import io
 import json
 import re
 import shutil
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from mainstem.definition.load import load
 from tests.examples.running import copy, folders, parquet, run_pipeline
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "logs"
@@ -22,24 +22,78 @@ DATA = EXAMPLE / "data"
 WORKER = re.compile(r"(?P<time>\S+) (?P<level>\w+) job=(?P<job>\w+) took=(?P<ms>\d+)ms")
 
 
-def events():
-    """Every event as (time, service, endpoint, is_error, ms, visitor), in plain Python."""
-    found = []
-    text = io.StringIO((DATA / "gateway.csv").read_text("utf-8"), newline="")
-    for row in csv.DictReader(text):
-        visitor = None if row["user"] == "NA" else row["user"]
-        is_error = int(row["status"]) >= 500
-        found.append((row["time"], "gateway", row["path"], is_error, row["duration_ms"], visitor))
-    for line in (DATA / "api.jsonl").read_text("utf-8").splitlines():
+HOUR_MS = 3_600_000
+
+
+class Broken(Exception):
+    """A record that is no event, and where it has to be: its argument."""
+
+
+def gateway(line):
+    """One record of the gateway; no value has a comma or a quote in it."""
+    fields = line.split(",")
+    if len(fields) != 6 or not re.fullmatch(r"-?\d+,-?\d+", ",".join(fields[3:5])):
+        raise Broken("gateway__dead")
+    time, _, path, status, ms, user = fields
+    return time, "gateway", path, int(status) >= 500, int(ms), None if user == "NA" else user
+
+
+def api(line):
+    """One record of the API."""
+    try:
         row = json.loads(line)
-        is_error = row["level"] == "error"
-        found.append((row["time"], "api", row["endpoint"], is_error, row["ms"], row.get("user")))
-    for line in (DATA / "worker.log").read_text("utf-8").splitlines():
-        match = WORKER.fullmatch(line)
-        if match:
-            is_error = match["level"] == "ERROR"
-            found.append((match["time"], "worker", match["job"], is_error, match["ms"], None))
-    return [(datetime.fromisoformat(t), s, e, bad, int(ms), v) for t, s, e, bad, ms, v in found]
+        is_whole = isinstance(row["ms"], int)
+        found = row["time"], "api", row["endpoint"], row["level"] == "error", row["ms"]
+    except (json.JSONDecodeError, KeyError):
+        is_whole = False
+    if not is_whole:
+        raise Broken("api__dead")
+    return *found, row.get("user")
+
+
+def worker(line):
+    """One line of the worker; None within a stack trace."""
+    if not re.match(r"\d{4}-\d{2}-\d{2}T", line):
+        return None
+    match = WORKER.fullmatch(line)
+    if not match or match["level"] not in ("INFO", "ERROR") or "-13-" in match["time"]:
+        raise Broken("worker_lines__quarantine")
+    return match["time"], "worker", match["job"], match["level"] == "ERROR", int(match["ms"]), None
+
+
+def within_an_hour(event):
+    """Give an event that took as long as events may take."""
+    if event and not 0 <= event[4] <= HOUR_MS:
+        raise Broken("events__quarantine")
+    return event
+
+
+FILES = {
+    "gateway": ("gateway.csv", gateway),
+    "api": ("api.jsonl", api),
+    "worker": ("worker.log", worker),
+}
+
+
+def cleaned():
+    """Every event as (time, service, endpoint, is_error, ms, visitor), and the raw lines of what is none by table."""
+    found, aside = [], defaultdict(list)
+    for service, (name, read) in FILES.items():
+        for raw in (DATA / name).read_bytes().splitlines()[service == "gateway" :]:
+            try:
+                event = within_an_hour(read(raw.decode()))
+            except UnicodeDecodeError:
+                aside[f"{service}__dead"].append(raw)
+            except Broken as broken:
+                aside[broken.args[0]].append(raw)
+            else:
+                found += [event] if event else []
+    return [(datetime.fromisoformat(time), *rest) for time, *rest in found], aside
+
+
+def events():
+    """Every event that is one."""
+    return cleaned()[0]
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +118,37 @@ def test_reference_sees_all_three_formats():
     found = events()
 
     assert {service for _, service, *_ in found} == {"gateway", "api", "worker"}
-    assert "Traceback" in (DATA / "worker.log").read_text("utf-8")
+    assert b"Traceback" in (DATA / "worker.log").read_bytes()
     assert len({endpoint for _, _, endpoint, *_ in found}) == 8
+
+
+def test_broken_lines_are_kept_and_nothing_else_is(example):
+    """Each where the slow reference puts it, dead letters with their very bytes."""
+    _, aside = cleaned()
+
+    with load(example.folder / "pipeline.py").connect() as tables:
+        dead = {
+            f"{service}__dead": [
+                bytes(raw) for (raw,) in tables.query(f"SELECT __raw FROM {service}__dead").rows
+            ]
+            for service in FILES
+        }
+        lines = tables.query("SELECT line FROM worker_lines__quarantine").rows
+        durations = tables.query("SELECT service, ms FROM events__quarantine").rows
+
+    assert {name: sorted(raw) for name, raw in dead.items()} == {
+        name: sorted(aside[name]) for name in dead
+    }
+    assert {name: len(raw) for name, raw in dead.items()} == {
+        "gateway__dead": 4, "api__dead": 4, "worker__dead": 1,
+    }  # fmt: skip
+    found = sorted(line.encode() for (line,) in lines)
+    assert found == sorted(aside["worker_lines__quarantine"])
+    assert len(found) == 3
+    assert sorted(durations) == [
+        ("api", -7), ("gateway", -1), ("gateway", 1_741_082_400_000), ("worker", 9_999_999),
+    ]  # fmt: skip
+    assert len(aside["events__quarantine"]) == 4
 
 
 def test_errors_by_service_and_hour(example):
