@@ -1,9 +1,10 @@
-"""`record`: a frozen dataclass with slots that costs nothing to define.
+"""`record` and `mutable`: dataclasses with slots that cost nothing to define.
 
 ``dataclasses.dataclass`` writes and compiles six functions for each class: 0.6 ms of CPU a class with
 Python 3.11, so a package of 160 such classes spends 95 ms on every start (measured), and a whole small
-run may cost 150 ms. Here five of the six are shared by all records, and ``__init__`` is written when a
-class makes its first instance. `dataclasses.fields` and `dataclasses.replace` work as on any dataclass.
+run may cost 150 ms. Here five of the six are shared by all records, and ``__init__`` is written when a class has made
+enough instances to be worth it (0.2 ms each: a small run makes one or two of most of its 70 classes).
+`dataclasses.fields` and `dataclasses.replace` work as on any dataclass.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from operator import attrgetter
 from typing import Any, ClassVar, TypeVar, cast, dataclass_transform
 
 _set = object.__setattr__
+# Instances that a class makes before it gets an ``__init__`` of its own.
+_FEW = 8
 ClassT = TypeVar("ClassT")
 
 
@@ -24,6 +27,16 @@ def record(cls: type[ClassT]) -> type[ClassT]:
     Fields take defaults and ``dataclasses.field(default=, default_factory=, compare=, kw_only=, repr=)``.
     `__post_init__` and inheritance work as in dataclasses.
     """
+    return _made(cls, _METHODS)
+
+
+@dataclass_transform(field_specifiers=(dataclasses.field,))
+def mutable(cls: type[ClassT]) -> type[ClassT]:
+    """Make a class with slots whose fields may be set, as ``dataclass(slots=True)`` does; no hash."""
+    return _made(cls, _MUTABLE)
+
+
+def _made(cls: type[ClassT], methods: dict[str, Any]) -> type[ClassT]:
     own = _own_fields(cls)
     inherited = {
         n: f
@@ -41,7 +54,8 @@ def record(cls: type[ClassT]) -> type[ClassT]:
     body["__match_args__"] = tuple(f.name for f in ordered)
     compared = tuple(f.name for f in every.values() if f.compare)
     body["_key"] = staticmethod(_getter(compared))
-    for name, method in _METHODS.items():
+    body["_n_made"] = 0
+    for name, method in methods.items():
         body.setdefault(name, method)
     made = cast("type[ClassT]", cast(Any, type(cls))(cls.__name__, cls.__bases__, body))
     made.__qualname__ = cls.__qualname__
@@ -84,11 +98,38 @@ def _repoint(old: type, new: type) -> None:
 
 
 def _init(self: Any, /, *args: Any, **given: Any) -> None:
-    """Write the class's own ``__init__`` when its first instance is made, and call it from then on."""
+    """Set the fields one by one, until the class's own ``__init__`` is worth writing."""
     cls = type(self)
-    made = _written_init(cls)
-    type.__setattr__(cls, "__init__", made)
-    made(self, *args, **given)
+    type.__setattr__(cls, "_n_made", cls._n_made + 1)
+    if cls._n_made > _FEW or not _set_fields(self, args, given):
+        # Also for arguments that do not fit: the written one says what is wrong, as any function does.
+        made = _written_init(cls)
+        type.__setattr__(cls, "__init__", made)
+        made(self, *args, **given)
+
+
+def _set_fields(self: Any, args: tuple[Any, ...], given: dict[str, Any]) -> bool:
+    """Set every field from its argument or default; False when the arguments do not fit."""
+    names = self.__match_args__
+    values = dict(zip(names, args, strict=False))
+    if len(args) > len(names) or not values.keys().isdisjoint(given):
+        return False
+    values |= given
+    for name, item in self.__dataclass_fields__.items():
+        if name in values:
+            value = values.pop(name)
+        elif item.default_factory is not dataclasses.MISSING:
+            value = item.default_factory()
+        elif item.default is not dataclasses.MISSING:
+            value = item.default
+        else:
+            return False
+        _set(self, name, value)
+    if values:
+        return False
+    if hasattr(self, "__post_init__"):
+        self.__post_init__()
+    return True
 
 
 def _written_init(cls: Any) -> Any:
@@ -157,6 +198,10 @@ _METHODS = {
     "__init__": _init, "__eq__": _equal, "__hash__": _hash, "__repr__": _text, "__setattr__": _frozen_set,
     "__delattr__": _frozen_delete, "__getstate__": _state, "__setstate__": _restore,
 }  # fmt: skip
+
+_MUTABLE: dict[str, Any] = {
+    name: method for name, method in _METHODS.items() if name not in ("__setattr__", "__delattr__")
+} | {"__hash__": None}
 
 
 @dataclasses.dataclass(frozen=True)

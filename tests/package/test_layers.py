@@ -32,7 +32,6 @@ FORBIDDEN = [
     ("runtime", "demo"),
     ("demo", "cli"),
     ("runtime", "testing"),
-    ("cli", "testing"),
     ("testing", "cli"),
     ("web", "cli"),
 ]

@@ -57,10 +57,15 @@ def test_wheel_says_who_made_it_and_what_it_needs(wheel):
 
     assert metadata["License-Expression"] == "Apache-2.0"
     assert metadata["Requires-Python"] == ">=3.11"
-    needs = {plain_name(text) for text in metadata.get_all("Requires-Dist")}
+    required = metadata.get_all("Requires-Dist")
+    needs = {plain_name(text) for text in required if "extra ==" not in text}
     assert needs == {plain_name(text) for text in PROJECT["dependencies"]}
+    extra = {plain_name(text) for text in required if "extra == 'arrow'" in text}
+    assert extra == {plain_name(text) for text in PROJECT["optional-dependencies"]["arrow"]}
     assert {f"{info}/licenses/LICENSE", f"{info}/licenses/NOTICE"} <= set(archive.namelist())
-    assert "mainstem = mainstem.cli.main:entry" in archive.read(f"{info}/entry_points.txt").decode()
+    entries = archive.read(f"{info}/entry_points.txt").decode()
+    assert "mainstem = mainstem.cli.main:entry" in entries
+    assert "[pytest11]\nmainstem = mainstem.testing.plugin" in entries
 
 
 def test_wheel_imports_with_nothing_else_installed(wheel):

@@ -27,8 +27,18 @@ COMMANDS = (
     Command("plan", "Say what a run would read and write, and what has changed.", _at("plan")),
     Command("render", "Print the SQL of the steps: Mainstem's and the engine's.", _at("render")),
     Command("run", "Run a pipeline.", _at("run")),
+    Command("backfill", "Run a pipeline once for each value of a parameter.", _at("backfill")),
+    Command("test", "Run the cases of a pipeline: rows in, rows out.", _at("test", "run_cases")),
     Command("status", "Show the last run, also while one goes on.", _at("status")),
     Command("runs", "List the runs of a pipeline.", _at("runs")),
+    Command("quality", "Show what the expectations found, run by run.", _at("quality")),
+    Command("quarantine ls", "Count the rows kept aside.", _at("quarantine", "ls")),
+    Command("quarantine show", "Show rows kept aside.", _at("quarantine", "show")),
+    Command("quarantine explain", "Say everything about one row.", _at("quarantine", "explain")),
+    Command("quarantine export", "Write rows kept aside to a file.", _at("quarantine", "export")),
+    Command("quarantine replay", "Let open rows through again.", _at("quarantine", "replay")),
+    Command("quarantine drop", "Mark open rows as dropped.", _at("quarantine", "drop")),
+    Command("profile", "Show what data looks like, and what to expect of it.", _at("profile")),
     Command("query", "Ask the tables that a pipeline keeps, in SQL.", _at("query")),
     Command("config show", "Show every setting and who set it.", _at("config", "show")),
     Command("doctor", "Check this machine and this installation.", _at("doctor")),
@@ -36,4 +46,7 @@ COMMANDS = (
     Command("completion", "Print the completion script of a shell.", _at("completion")),
 )
 
-GROUPS = {"config": "Settings of a pipeline."}
+GROUPS = {
+    "config": "Settings of a pipeline.",
+    "quarantine": "Rows that were kept aside, and what is done about them.",
+}

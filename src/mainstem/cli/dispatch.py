@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -105,11 +106,18 @@ def app() -> App:
 
 def _usage(error: CycloptsError) -> SettingsError:
     """Give a wrong argument as an error of ours; the framework's words name what is meant."""
+    import shlex
+
     from cyclopts import UnknownCommandError
 
     chain = [word for word in (error.command_chain or ()) if word != "mainstem"]
     if isinstance(error, UnknownCommandError) and error.unused_tokens:
         return no_command(" ".join([*chain, error.unused_tokens[0]]))
     what = " ".join(str(error).split()).rstrip(".")
-    help_words = " ".join(["mainstem", *chain, "--help"])
-    return SettingsError(what, code="Usage", fix=f"see {help_words}")
+    words = " ".join(["mainstem", *chain])
+    # A question that begins with a comment, and a number below zero, look like options.
+    text = re.fullmatch(r"Unknown option: (-+ .*|-\d.*)", what)
+    fix = f"see {words} --help"
+    if text:
+        fix = f"if it is no option, put -- before it: {words} -- {shlex.quote(text[1])}"
+    return SettingsError(what, code="Usage", fix=fix)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mainstem.cli.target import load
-from mainstem.errors import DefinitionError, Findings
+from mainstem.errors import Findings, MainstemError
 
 if TYPE_CHECKING:
     from mainstem.cli.options import Chosen
@@ -36,7 +37,14 @@ def write_schemas(file: Path, chosen: Chosen) -> tuple[dict[str, Schema], str]:
         )
         findings.raise_errors()
         if binding is not None:
-            schemas[source.name] = infer_schema(binding, base_of(pipeline))
+            try:
+                schemas[source.name] = infer_schema(binding, base_of(pipeline))
+            except MainstemError as error:
+                # The reader knows the file, and not who reads it.
+                error.finding = dataclasses.replace(
+                    error.finding, where=source.where, step=source.name
+                )
+                raise
     change = edit(file, schemas)
     change.write()
     return schemas, change.diff()
@@ -44,18 +52,13 @@ def write_schemas(file: Path, chosen: Chosen) -> tuple[dict[str, Schema], str]:
 
 def first_pipeline(data: Path, folder: Path) -> str:
     """Give the text of a first pipeline over a data file, which will stand in `folder`."""
-    from mainstem.connectors.files import files
     from mainstem.definition.infer import first_pipeline as text_of
-    from mainstem.engines.embedded.infer import infer_schema
+    from mainstem.runtime.profile import inferred
 
-    if not data.is_file():
-        raise DefinitionError(
-            f"there is no data file {str(data)!r}", code="DataFileMissing",
-            fix="name a CSV, JSON lines, Parquet or text file",
-        )  # fmt: skip
-    schema = infer_schema(files(str(data.absolute())), folder)
+    # There is no file yet to edit; a delimiter that is taken instead stands in the new one.
+    _, schema, delimiter = inferred(data.absolute())
     name = identifier(data)
-    return text_of(f"{name}_all", name, _relative(data, folder), schema)
+    return text_of(f"{name}_all", name, _relative(data, folder), schema, delimiter=delimiter)
 
 
 def identifier(data: Path) -> str:

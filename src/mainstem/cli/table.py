@@ -46,6 +46,40 @@ def aligned(rows: Iterable[Sequence[Any]], *, indent: str = "  ", right: Iterabl
     return "\n".join(indent + _line(row, widths, frozenset(right)) for row in cells)
 
 
+def fitted(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], width: int, order: Sequence[int]
+) -> list[list[str]]:
+    """Give rows whose table is not wider than the terminal, as far as cutting some columns helps.
+
+    Parameters
+    ----------
+    columns, rows
+        As for `table`, as text.
+    width : int
+        Of the terminal.
+    order : sequence of int
+        Which columns may be cut, to 10 signs at least, the first one first.
+    """
+    cells = [[_cell(value) for value in row] for row in rows]
+    widths = _widths([list(columns), *cells], len(columns))
+    for at in order:
+        over = sum(widths) + len(GAP) * (len(widths) - 1) - width
+        most = max(10, widths[at] - over)
+        if over > 0 and most < widths[at]:
+            for row in cells:
+                row[at] = _cut(row[at], most)
+            widths[at] = most
+    return cells
+
+
+def _cut(cell: str, width: int) -> str:
+    if _width(cell) <= width:
+        return cell
+    while _width(cell) > width - 1:
+        cell = cell[:-1]
+    return f"{cell}…"
+
+
 def _cell(value: str) -> str:
     # One row is one line: a text of several lines would look like several rows.
     return harmless(value.replace("\n", "\\n").replace("\t", "\\t"))

@@ -23,6 +23,9 @@ from mainstem.settings.secret import Secret
 
 OptionsT = TypeVar("OptionsT")
 
+# Formats whose rows are changes, not values (contract C4): read as rows they would be counted twice.
+CHANGE_FEEDS = ("debezium", "delta_cdf")
+
 
 @record
 class Connector:
@@ -110,7 +113,7 @@ def wrong_options(
         Where an option was set, when not in the declaration.
     """
     known = {f.name: f for f in dataclasses.fields(typing.cast(Any, options))}
-    hints = typing.get_type_hints(options)
+    hints = option_types(options)
     origins = dict(binding.origins)
     found = []
     for name, value in binding.options:
@@ -138,6 +141,12 @@ def wrong_options(
     return found
 
 
+@cache
+def option_types(options: type) -> Mapping[str, Any]:
+    """Give the types of a connector's options by name; read once, as each of them is compiled from text."""
+    return types.MappingProxyType(typing.get_type_hints(options))
+
+
 def is_secret(hint: Any) -> bool:
     """Say whether the type of an option marks it as a secret."""
     return hint is Secret or Secret in typing.get_args(hint)
@@ -159,6 +168,12 @@ def _wrong_value(
         return [Finding(
             "OptionType", f"option {name!r} of {type_} is no secret (set in {origin})", place,
             f'write {name} = "${{NAME}}" for an environment variable',
+        )]  # fmt: skip
+    if name == "format" and value in CHANGE_FEEDS:
+        return [Finding(
+            "ReservedWord", f"format {value!r} of {type_} is a reserved word (set in {origin}): change "
+            "feeds arrive in a later version", place,
+            "write the latest row of each key to a file, and read that",
         )]  # fmt: skip
     return [Finding(
         "OptionType", f"option {name!r} of {type_} is {value!r} (set in {origin}), "
@@ -187,6 +202,8 @@ def _readable(hint: Any) -> str:
         return "one of " + ", ".join(repr(v) for v in typing.get_args(hint))
     if origin in (typing.Union, types.UnionType):
         return " or ".join(_readable(arm) for arm in typing.get_args(hint) if arm is not type(None))
+    if origin is tuple and typing.get_args(hint)[0] is tuple:
+        return "ms.merge(…), ms.history(…)"
     if origin is tuple:
         return f"a list of {_readable(typing.get_args(hint)[0])}"
     words = {"str": "text", "int": "a whole number", "bool": "true or false"}

@@ -10,7 +10,14 @@ from typing import Any
 
 from mainstem.connectors.files.listing import format_of
 from mainstem.connectors.files.options import FilesSource
-from mainstem.connectors.spec import Connector, connector, connectors, read_options, wrong_options
+from mainstem.connectors.spec import (
+    Connector,
+    connector,
+    connectors,
+    option_types,
+    read_options,
+    wrong_options,
+)
 from mainstem.errors import Finding, Findings, MainstemError, Place, listing, nearest
 from mainstem.plan.nodes import Binding
 from mainstem.record import record
@@ -125,10 +132,10 @@ def _refused_role(section: str) -> tuple[str, str]:
     return section.removesuffix("s"), f"use one of {listing(sorted(right))}"
 
 
-def _hints(section: str, binding: Binding) -> dict[str, Any]:
+def _hints(section: str, binding: Binding) -> Mapping[str, Any]:
     row = connectors().get(binding.type)
     options = options_of(section, row) if row is not None else None
-    return typing.get_type_hints(options) if options is not None else {}
+    return option_types(options) if options is not None else {}
 
 
 def _typed(setting: Setting, hint: Any) -> Any:

@@ -4,33 +4,48 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import field
 from datetime import timedelta
 from typing import Any
 
+from mainstem.definition.building import reading
+from mainstem.definition.frame import Frame
 from mainstem.definition.place import Located, Span, locate
+from mainstem.definition.spot import Spot, VerbText, written
+from mainstem.definition.verbs import Verbs
 from mainstem.errors import DefinitionError, Place
+from mainstem.lazy import pattern
 from mainstem.plan.nodes import Binding
+from mainstem.plan.tree import Query, Table
 from mainstem.plan.types import Schema
 from mainstem.record import record
+from mainstem.sql.parse import parse
 from mainstem.sql.tokens import Text
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_PIPELINE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_NAME = pattern(r"[A-Za-z_][A-Za-z0-9_]*")
+_PIPELINE_NAME = pattern(r"[A-Za-z_][A-Za-z0-9_-]*")
 _LONGEST = 63
 
 
 @record
-class Ref:
+class Ref(Verbs):
     """A source, view or table by name, as `Pipeline.ref` gives it.
 
-    Inside an f-string it is the quoted name; given instead of SQL it means all of its rows.
+    Inside an f-string it is the quoted name; given instead of SQL it means all of its rows. The
+    verbs of dataframes go on from it.
     """
 
     name: str
     where: Place
+    home: Any = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         return '"' + self.name.replace('"', '""') + '"'
+
+    def frame(self) -> Frame:
+        """Give all of its rows."""
+        tree = reading(Table(self.name, at=Spot.of(self.where)))
+        return Frame(tree, self.name, home=self.home, where=self.where)
 
 
 @record
@@ -49,6 +64,8 @@ class SourceDeclaration:
     is_lookup: bool = False
     key: tuple[str, ...] = ()
     refresh: timedelta | None = None
+    on_bad: str = "fail"
+    max_bad: int | float | None = None
 
 
 @record
@@ -59,7 +76,7 @@ class StepDeclaration:
     """
 
     name: str
-    sql: str | Ref | Callable[[], Any]
+    sql: str | Verbs | Callable[[], Any]
     where: Place
     span: Span
     is_table: bool = False
@@ -77,14 +94,16 @@ class StepDeclaration:
             When the function gives something that is not SQL.
         """
         value = self.sql() if callable(self.sql) else self.sql
-        if isinstance(value, Ref):
-            return Text(f"SELECT * FROM {value}", value.where, self.name)
+        if isinstance(value, Verbs):
+            tree = value.query
+            where = value.where if isinstance(value, Ref) else self.where
+            return VerbText(written(tree), where, self.name, query=tree)
         if not isinstance(value, str) or not value.strip():
             given = "nothing" if value is None or value == "" else f"{type(value).__name__}"
             raise DefinitionError(
                 f"{self.kind} {self.name!r} gives {given}, not SQL", where=self.where,
                 step=self.name, code="SqlMissing",
-                fix='return "SELECT …" from the function, or p.ref("name")',
+                fix='return "SELECT …" from the function, or p.ref("name") and its verbs',
             )  # fmt: skip
         return Text(value, self.text_at or Place(self.where.file, 1, 1), self.name)
 
@@ -93,9 +112,8 @@ class StepDeclaration:
 
         Finding a literal means to read the user's file again, so only a message asks for it.
         """
-        if isinstance(self.sql, Ref):
-            # One line, so that every finding of it is at the call.
-            return text, Located(text.place, has_columns=False, is_exact=False)
+        if isinstance(text, VerbText):
+            return text, Located(text.place, has_columns=False)
         if self.text_at is not None:
             return text, Located(self.text_at)
         located = locate(text.text, self.where, self.span)
@@ -106,6 +124,11 @@ class StepDeclaration:
     def kind(self) -> str:
         """Give the word for messages: view or table."""
         return "table" if self.is_table else "view"
+
+
+def tree_of(text: Text) -> Query:
+    """Give the tree of a step's SQL or verbs; the errors are those of `parse`."""
+    return text.query if isinstance(text, VerbText) else parse(text)
 
 
 def checked_name(name: object, kind: str, where: Place) -> str:

@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 
 from mainstem.errors import DefinitionError
+from mainstem.lazy import pattern
 
 MICROSECOND = timedelta(microseconds=1)
 
@@ -21,7 +22,7 @@ UNITS: dict[str, timedelta] = {
 }  # fmt: skip
 
 _FIX = 'write it as "30 seconds", "5 minutes", "1 hour 30 minutes" or a timedelta'
-_PART = re.compile(r"\s*(\d+)(?:\.(\d{1,6}))?\s*([a-zA-Z]+)\s*,?")
+_PART = pattern(r"\s*(\d+)(?:\.(\d{1,6}))?\s*([a-zA-Z]+)\s*,?")
 
 
 def parse_duration(value: str | timedelta, name: str = "duration") -> timedelta:

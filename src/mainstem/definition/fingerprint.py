@@ -28,12 +28,18 @@ def fingerprints(plan: Plan) -> dict[str, str]:
         16 hex digits by name, sources first, in the order of the plan.
     """
     params = {param.name: str(param.type) for param in plan.params}
-    found = {source.name: fingerprint(_source(source)) for source in plan.sources}
+    found = {
+        source.name: fingerprint([_source(source), *_rules(plan, source.name)])
+        for source in plan.sources
+    }
     for step in plan.steps:
-        below = [(name, found[name]) for name in step.inputs]
+        # What a reader sees depends on the rules, and so on what the rules look at.
+        seen = dict.fromkeys([*step.inputs, *_behind_rules(plan, (step.name, *step.inputs))])
+        below = [(name, found[name]) for name in seen if name in found]
         own = {n.name for n in walk(step.query) if isinstance(n, tree.Param)}
         used = [(name, type_) for name, type_ in params.items() if name in own]
-        found[step.name] = fingerprint([_step(step), below, used])
+        rules = [*_rules(plan, step.name), *_functions(plan, step)]
+        found[step.name] = fingerprint([_step(step), below, used, *rules])
     return found
 
 
@@ -47,7 +53,39 @@ def _source(source: Source) -> list[Any]:
     return [
         source.name, _binding(source.binding), str(source.schema), source.event_time,
         source.watermark, source.idle, source.max_ahead, source.bounded, source.key, source.refresh,
+        *([] if source.on_bad == "fail" else [source.on_bad, source.max_bad]),
     ]  # fmt: skip
+
+
+def _rules(plan: Plan, name: str) -> list[Any]:
+    """Give the rules about a relation; nothing without any, so that old fingerprints stay."""
+    found = [
+        [
+            one.name, one.kind, one.on_fail, "" if one.test is None else to_text(one.test),
+            one.columns, one.options, one.max_bad,
+        ]
+        for one in plan.expected_of(name)
+    ]  # fmt: skip
+    return [found] if found else []
+
+
+def _functions(plan: Plan, step: Step) -> list[Any]:
+    """Give the Python functions that a step calls; nothing without any."""
+    called = {n.name for n in walk(step.query) if isinstance(n, tree.Call)}
+    found = [
+        [
+            one.name, list(map(str, one.takes)), str(one.gives), one.is_batch, one.is_deterministic,
+            one.on_error, one.null, one.digest,
+        ]
+        for one in plan.functions if one.name in called
+    ]  # fmt: skip
+    return [["functions", found]] if found else []
+
+
+def _behind_rules(plan: Plan, names: tuple[str, ...]) -> list[str]:
+    tests = [e.test for name in names for e in plan.expected_of(name) if e.test is not None]
+    tables = (n for test in tests for n in walk(test) if isinstance(n, tree.Table))
+    return [table.name for table in tables if not table.is_cte and table.name not in names]
 
 
 def _step(step: Step) -> list[Any]:

@@ -91,7 +91,9 @@ def edit(file: Path, schemas: Mapping[str, Schema]) -> Edit:
     return Edit(file, before, after)
 
 
-def first_pipeline(name: str, source: str, path: str, schema: Schema) -> str:
+def first_pipeline(
+    name: str, source: str, path: str, schema: Schema, *, delimiter: str = ""
+) -> str:  # fmt: skip
     """Give the text of a first pipeline over one file, for ``init --from``.
 
     Parameters
@@ -104,9 +106,15 @@ def first_pipeline(name: str, source: str, path: str, schema: Schema) -> str:
         The file, as the pipeline will name it.
     schema : Schema
         What was inferred.
+    delimiter : str, optional
+        Of a CSV file that has another than the usual one.
     """
     declared = _python_schema(schema, "")
     quoted = repr(path) if '"' in path or "\\" in path else f'"{path}"'
+    if delimiter:
+        quoted += (
+            f", delimiter={delimiter!r}" if delimiter == "\t" else f', delimiter="{delimiter}"'
+        )
     return f'''"""A first pipeline over {path}."""
 
 import mainstem as ms

@@ -9,6 +9,7 @@ code in functions that nothing calls at the top level.
 from __future__ import annotations
 
 import linecache
+import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -128,7 +129,7 @@ def _failed(error: BaseException, file: str) -> DefinitionError:
     own = [frame for frame in frames if frame.filename == file]
     line = own[-1].lineno or 0 if own else 0
     said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    fix = "correct the line"
+    fix = _right_word(str(error)) or "correct the line"
     if isinstance(error, ModuleNotFoundError):
         fix = f"install {error.name}, or put it beside the file"
     if isinstance(error, SystemExit):
@@ -137,6 +138,22 @@ def _failed(error: BaseException, file: str) -> DefinitionError:
         f"the file cannot be loaded: {said}", where=Place(file, line), code="PipelineFailed",
         fix=fix,
     )  # fmt: skip
+
+
+def _right_word(said: str) -> str:
+    """Give the argument of a function of ours that was meant; Python names it from 3.13 on only."""
+    import inspect
+
+    import mainstem
+
+    found = re.match(r"(?:(\w+)\.)?(\w+)\(\) got an unexpected keyword argument '(\w+)'", said)
+    if found is None:
+        return ""
+    owner = getattr(mainstem, found[1], None) if found[1] in mainstem.__all__ else mainstem
+    function = getattr(owner, found[2], None)
+    known = inspect.signature(function).parameters if callable(function) else {}
+    close = nearest(found[3], known)
+    return f"write {close}=" if close else f"it takes: {listing(known)}" if known else ""
 
 
 def _pipelines(module: ModuleType, file: str) -> list[Pipeline]:

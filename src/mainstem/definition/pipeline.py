@@ -6,52 +6,36 @@ kept with its place, so that `Pipeline.check` can say everything at once.
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NoReturn, overload
 
-from mainstem.definition.declaration import Ref, SourceDeclaration, StepDeclaration, checked_name
-from mainstem.definition.duration import parse_duration
+from mainstem.definition.declaration import Ref, SourceDeclaration, StepDeclaration
+from mainstem.definition.expectation import ExpectationDeclaration
 from mainstem.definition.parameter import declared_param
 from mainstem.definition.place import caller, function_place
-from mainstem.errors import (
-    Finding,
-    Findings,
-    MainstemError,
-    Place,
-    UnsupportedError,
-    listing,
-    nearest,
-)
+from mainstem.definition.recorder import MODES, Declared, Duration, FunctionT, Recorder
+from mainstem.definition.rule import Rule, computed
+from mainstem.definition.verbs import Verbs
+from mainstem.errors import Finding, UnsupportedError, nearest
 from mainstem.plan.nodes import Binding, Param, Plan
-from mainstem.plan.types import Schema, parse_schema
+from mainstem.plan.types import parse_schema
 
-FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
-ResultT = TypeVar("ResultT")
-
-Declared = str | Mapping[str, str] | Schema
-Duration = str | timedelta
-
-MODES = ("append", "updating")
+if TYPE_CHECKING:
+    from mainstem.definition.expression import Expr
 
 # Words that have a meaning in the design and nothing behind them yet.
 RESERVED: dict[str, str] = {
-    "expect": "expectations arrive in a later version; until then filter in SQL, with IS NOT TRUE "
-    "for the rows that fail",
     "iterate": "iteration arrives in a later version; a recursive WITH works today",
     "map_reduce": "map/reduce in Python arrives in a later version; GROUP BY works today",
-    "function": "Python functions in SQL arrive in a later version; docs/functions.md has those of "
-    "today",
     "map": "Python steps arrive in a later version",
     "map_batches": "Python steps arrive in a later version",
     "process": "stateful Python steps arrive in a later version",
 }
 
 
-class Pipeline:
+class Pipeline(Recorder):
     """A pipeline: sources, views and tables, each with the place where it was written.
 
     Parameters
@@ -72,19 +56,6 @@ class Pipeline:
     >>> [table.name for table in p.plan().tables]
     ['big']
     """
-
-    def __init__(self, name: str, *, where: Place | None = None) -> None:
-        self.where = caller()[0] if where is None else where
-        self.findings = Findings()
-        # Declared, but not so that they could be read: what uses them is not a second mistake.
-        self.broken: set[str] = set()
-        self.name = name
-        self.sources: list[SourceDeclaration] = []
-        self.steps: list[StepDeclaration] = []
-        self.params: list[Param] = []
-        self.refs: list[Ref] = []
-        self._pending: dict[str, StepDeclaration] = {}
-        self.attempt(self.where, "", lambda: checked_name(name, "pipeline", self.where))
 
     def __repr__(self) -> str:
         return f"Pipeline({self.name!r}, {len(self.sources)} sources, {len(self.steps)} steps)"
@@ -109,7 +80,7 @@ class Pipeline:
     def source(
         self, name: str, binding: Binding, *, schema: Declared | None = None, event_time: str = "",
         watermark: Duration | None = None, idle: Duration | None = None,
-        max_ahead: Duration | None = None,
+        max_ahead: Duration | None = None, on_bad: str = "fail", max_bad: float | None = None,
     ) -> Ref:  # fmt: skip
         """Declare an input.
 
@@ -129,6 +100,11 @@ class Pipeline:
             Silence after which the source no longer holds the watermark back; needs `event_time`.
         max_ahead : str or timedelta, optional
             How far ahead of its reading an event time may lie; needs `event_time`.
+        on_bad : str, optional
+            What becomes of a record that does not fit the schema: ``"fail"`` stops the run,
+            ``"dead_letter"`` keeps it beside the table, with its position and reason.
+        max_bad : int or float, optional
+            More dead letters than this stop the run; a float is a share of the records, 0 to 1.
 
         Returns
         -------
@@ -140,10 +116,10 @@ class Pipeline:
         declaration = SourceDeclaration(
             name, self._binding(binding, where, name), self._schema(schema, where, name),
             where, span, event_time, read("watermark", watermark), read("idle", idle),
-            read("max_ahead", max_ahead),
+            read("max_ahead", max_ahead), on_bad=on_bad, max_bad=max_bad,
         )  # fmt: skip
         self.add_source(declaration)
-        return Ref(name, where)
+        return Ref(name, where, self)
 
     def lookup(
         self, name: str, binding: Binding, *, schema: Declared | None = None,
@@ -176,7 +152,40 @@ class Pipeline:
             refresh=self._reader(where, name)("refresh", refresh),
         )  # fmt: skip
         self.add_source(declaration)
-        return Ref(name, where)
+        return Ref(name, where, self)
+
+    def expect(
+        self, on: str | Ref, rule: str | Rule | Expr, *, name: str = "", on_fail: str = "fail",
+        max_bad: float | None = None,
+    ) -> None:  # fmt: skip
+        """Declare a rule about the rows of a source, view or table, or about the whole of it.
+
+        Rules are judged in the order in which they are declared, each on the rows that the earlier
+        ones let through; what reads the relation sees the rows that passed.
+
+        Parameters
+        ----------
+        on : str or Ref
+            What the rule is about.
+        rule : str, Expr or Rule
+            A condition in SQL, such as ``"amount > 0"``, or as an expression, such as
+            ``ms.col("amount") > 0``, which a row passes when it is TRUE; or a rule such as
+            ``ms.not_null("id")`` or ``ms.row_count(min=1)``.
+        name : str, optional
+            Its name in messages, counts and the quarantine; made from the rule when absent.
+        on_fail : str, optional
+            ``fail`` stops the run; ``warn`` counts the row and lets it pass; ``drop`` and
+            ``quarantine`` take the row out, the latter keeps it. A rule about the whole knows
+            ``warn`` and ``fail``.
+        max_bad : int or float, optional
+            More failing rows than this stop the run; a float is a share of the rows, 0 to 1.
+        """
+        where, span = caller()
+        # By its attribute: most pipelines have no expressions, and need not load them.
+        given = computed(str(rule)) if hasattr(rule, "node") else rule
+        self.expectations.append(
+            ExpectationDeclaration(on, given, where, span, name, on_fail, max_bad)
+        )
 
     def param(self, name: str, type: str, *, default: Any = None) -> Param:
         """Declare a value given at the start of a run, used in SQL as ``:name``.
@@ -205,18 +214,18 @@ class Pipeline:
     @overload
     def view(self, name: FunctionT) -> FunctionT: ...
     @overload
-    def view(self, name: str, sql: str | Ref) -> Ref: ...
+    def view(self, name: str, sql: str | Verbs) -> Ref: ...
     @overload
     def view(self, name: str | None = None) -> Callable[[FunctionT], FunctionT]: ...
-    def view(self, name: Any = None, sql: str | Ref | None = None) -> Any:
+    def view(self, name: Any = None, sql: str | Verbs | None = None) -> Any:
         """Declare a named query, in the direct form or as a decorator of a function that gives SQL.
 
         Parameters
         ----------
         name : str, optional
             Name of the view; the function's name when absent.
-        sql : str or Ref, optional
-            The query; a reference means all of its rows.
+        sql : str, Ref or Frame, optional
+            The query in SQL or in verbs; a reference means all of its rows.
         """
         where, span = caller()
         return self._step(name, sql, StepDeclaration("", "", where, span))
@@ -225,7 +234,7 @@ class Pipeline:
     def table(self, name: FunctionT) -> FunctionT: ...
     @overload
     def table(
-        self, name: str, sql: str | Ref, *, sink: Binding | None = None,
+        self, name: str, sql: str | Verbs, *, sink: Binding | None = None,
         schema: Declared | None = None, mode: str = "",
     ) -> Ref: ...  # fmt: skip
     @overload
@@ -234,7 +243,7 @@ class Pipeline:
         schema: Declared | None = None, mode: str = "",
     ) -> Callable[[FunctionT], FunctionT]: ...  # fmt: skip
     def table(
-        self, name: Any = None, sql: str | Ref | None = None, *, sink: Binding | None = None,
+        self, name: Any = None, sql: str | Verbs | None = None, *, sink: Binding | None = None,
         schema: Declared | None = None, mode: str = "",
     ) -> Any:  # fmt: skip
         """Declare a query whose rows are kept, in the direct form or as a decorator.
@@ -243,8 +252,8 @@ class Pipeline:
         ----------
         name : str, optional
             Name of the table; the function's name when absent.
-        sql : str or Ref, optional
-            The query; a reference means all of its rows.
+        sql : str, Ref or Frame, optional
+            The query in SQL or in verbs; a reference means all of its rows.
         sink : Binding, optional
             Where the rows go; the pipeline's own state file when absent.
         schema : str, dict or Schema, optional
@@ -264,9 +273,63 @@ class Pipeline:
             "", "", where, span, is_table=True, sink=sink, sink_schema=declared, mode=mode,
         ))  # fmt: skip
 
+    def function(
+        self, function: Callable[..., Any] | None = None, /, *, name: str = "",
+        returns: str | None = None, takes: str | Sequence[str] | None = None, batch: bool = False,
+        open: Callable[[], Any] | None = None, deterministic: bool = True, on_error: str = "fail",
+        null: str = "skip", workers: int | None = None, batch_size: int = 65_536,
+    ) -> Any:  # fmt: skip
+        """Make a Python function one that SQL and verbs call by its name; a decorator.
+
+        Parameters
+        ----------
+        function : callable
+            The function, when the decorator stands without options.
+        name : str, optional
+            How SQL calls it; the function's own name when absent.
+        returns : str, optional
+            Type of the result, such as ``"double"``; the annotation when absent.
+        takes : str or list of str, optional
+            Types of the arguments, such as ``"double, string"``; the annotations when absent.
+        batch : bool, optional
+            Whether it takes Arrow arrays, one for each argument, and gives an array or list as long.
+        open : callable, optional
+            Called once in each worker; what it gives is the function's first argument.
+        deterministic : bool, optional
+            False when equal arguments may give different results.
+        on_error : str, optional
+            ``fail``: an exception ends the run. ``dead_letter``: the row is kept aside.
+        null : str, optional
+            ``skip``: a NULL among the arguments gives NULL without a call. ``call``: it is called.
+        workers : int, optional
+            Processes that call it, one a core when absent; 0 calls it in the run's own process.
+        batch_size : int, optional
+            Rows that are handed over at a time.
+        """
+        options = {
+            "returns": returns, "takes": takes, "batch": batch, "open": open,
+            "deterministic": deterministic, "on_error": on_error, "null": null, "workers": workers,
+            "batch_size": batch_size,
+        }  # fmt: skip
+
+        # Only who declares a function pays for reading its code.
+        from mainstem.definition.python_function import UserFunction, described
+
+        def declare(given: Callable[..., Any]) -> UserFunction:
+            label = name or getattr(given, "__name__", "function")
+            place, file = function_place(given)[0], str(self.file or "")
+            row = self.attempt(place, "", lambda: described(given, label, options, file))
+            if row is None:
+                self.broken.add(label)
+            else:
+                self.add_function(row)
+            return UserFunction(given, label.lower())
+
+        return declare if function is None else declare(function)
+
     def ref(self, name: str) -> Ref:
         """Give a source, view or table by name, for f-strings and instead of SQL."""
-        found = Ref(name, caller()[0])
+        found = Ref(name, caller()[0], self)
         self.refs.append(found)
         return found
 
@@ -298,9 +361,10 @@ class Pipeline:
         UnsupportedError
             When the pipeline is right and this version cannot run it.
         """
-        resolved = self._resolved(env, flags, environ)
-        resolved.raise_errors()
-        return tuple(resolved.findings.items)
+        warnings: tuple[Finding, ...] = _runtime("check_pipeline")(
+            self, env=env, flags=flags, environ=environ
+        )
+        return warnings
 
     def plan(
         self, *, env: str = "", flags: Sequence[str] = (), environ: Mapping[str, str] | None = None
@@ -330,122 +394,25 @@ class Pipeline:
         """Open the tables of the last run for reading; see `mainstem.runtime.start`."""
         return _runtime("connect_pipeline")(self, **options)
 
+    def quarantine(self, **options: Any) -> Any:
+        """Give the rows that were kept aside; see `mainstem.runtime.quarantine`."""
+        return _runtime("quarantine_of", "quarantine")(self, **options)
+
+    def profile(self, *names: str, **options: Any) -> Any:
+        """Show what sources and kept tables look like; see `mainstem.runtime.profile_target`."""
+        return _runtime("profile_pipeline", "profile_target")(self, *names, **options)
+
     def _resolved(self, env: str, flags: Sequence[str], environ: Mapping[str, str] | None) -> Any:
         from mainstem.definition.resolve import resolve
 
         return resolve(self, env=env, flags=flags, environ=environ)
 
-    # Recording, also used by `.sql` files
 
-    def add_source(self, declaration: SourceDeclaration) -> None:
-        """Keep a source unless its name is wrong or taken."""
-        kind = "lookup" if declaration.is_lookup else "source"
-        if self._is_free(declaration.name, kind, declaration.where):
-            self.sources.append(declaration)
-
-    def add_step(self, declaration: StepDeclaration) -> None:
-        """Keep a view or table unless its name is wrong or taken."""
-        if self._is_free(declaration.name, declaration.kind, declaration.where):
-            self.steps.append(declaration)
-
-    def add_param(self, param: Param) -> None:
-        """Keep a parameter unless its name is taken."""
-        taken = {known.name.lower(): known for known in self.params}
-        if param.name.lower() in taken:
-            self._duplicate(param.name, taken[param.name.lower()].where, param.where)
-        else:
-            self.params.append(param)
-
-    def declarations(self) -> list[SourceDeclaration | StepDeclaration]:
-        """Give sources, lookups, views and tables, which share one space of names."""
-        return [*self.sources, *self.steps]
-
-    def pending(self) -> list[StepDeclaration]:
-        """Give the views and tables that were named and never given any SQL."""
-        return list(self._pending.values())
-
-    def _step(self, name: Any, sql: str | Ref | None, blank: StepDeclaration) -> Any:
-        if sql is not None:
-            self.add_step(dataclasses.replace(blank, name=name, sql=sql))
-            return Ref(name, blank.where)
-        if callable(name):
-            return self._decorated(name, "", blank)
-        if name is not None:
-            self._pending[str(name)] = dataclasses.replace(blank, name=str(name))
-        return lambda function: self._decorated(function, name or "", blank)
-
-    def _decorated(self, function: FunctionT, name: str, blank: StepDeclaration) -> FunctionT:
-        where, span = function_place(function)
-        self._pending.pop(name, None)
-        own_name = name or getattr(function, "__name__", "")
-        self.add_step(
-            dataclasses.replace(blank, name=own_name, sql=function, where=where, span=span)
-        )
-        return function
-
-    def _is_free(self, name: str, kind: str, where: Place) -> bool:
-        if self.attempt(where, "", lambda: checked_name(name, kind, where)) is None:
-            return False
-        for other in self.declarations():
-            if other.name.lower() == name.lower():
-                self._duplicate(name, other.where, where)
-                return False
-        return True
-
-    def _duplicate(self, name: str, first: Place, where: Place) -> None:
-        self.findings.add(Finding(
-            "DuplicateName", f"{name!r} is declared twice, first at {first}", where,
-            "rename one of them (names are compared without regard to case)",
-        ))  # fmt: skip
-
-    def _wrong_mode(self, mode: str, where: Place, step: str) -> None:
-        close = nearest(str(mode), MODES)
-        self.findings.add(Finding(
-            "OptionType", f"mode is {mode!r} (modes: {listing(MODES)})", where,
-            f'write mode="{close or MODES[0]}"', step=step,
-        ))  # fmt: skip
-
-    def _binding(self, binding: object, where: Place, step: str) -> Binding:
-        if isinstance(binding, Binding):
-            return binding
-        shown = type(binding).__name__
-        self.findings.add(Finding(
-            "BindingMissing", f"{step!r} is bound to a {shown}, not to a connector", where,
-            f"write ms.files({binding if isinstance(binding, str) else 'path'!r})",
-            step=step,
-        ))  # fmt: skip
-        return Binding("")
-
-    def _schema(self, schema: Declared | None, where: Place, step: str) -> Schema | None:
-        if schema is None:
-            return None
-        given = dict(schema) if isinstance(schema, Mapping) else schema
-        # A schema that cannot be read is one finding; a missing one would be a second, false one.
-        return self.attempt(where, step, lambda: parse_schema(given)) or Schema(())
-
-    def _reader(
-        self, where: Place, step: str
-    ) -> Callable[[str, Duration | None], timedelta | None]:
-        def read(name: str, value: Duration | None) -> timedelta | None:
-            if value is None:
-                return None
-            return self.attempt(where, step, lambda: parse_duration(value, name))
-
-        return read
-
-    def attempt(self, where: Place, step: str, read: Callable[[], ResultT]) -> ResultT | None:
-        """Keep an error as a finding at the user's call, so that the next ones are found too."""
-        try:
-            return read()
-        except MainstemError as error:
-            self.findings.add(dataclasses.replace(error.finding, where=where, step=step))
-            return None
-
-
-def _runtime(name: str) -> Callable[..., Any]:
+def _runtime(name: str, module: str = "start") -> Callable[..., Any]:
     # The one place that reaches up: `p.run()` is what people type. By name, so that defining a
     # pipeline loads no runtime and no engine.
-    function: Callable[..., Any] = getattr(importlib.import_module("mainstem.runtime.start"), name)
+    home = importlib.import_module(f"mainstem.runtime.{module}")
+    function: Callable[..., Any] = getattr(home, name)
     return function
 
 

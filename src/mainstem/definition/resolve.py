@@ -10,21 +10,24 @@ import dataclasses
 import traceback
 from collections.abc import Mapping, Sequence
 
-from mainstem.connectors.spec import Connector, connector, read_options
+from mainstem.connectors.spec import connector, read_options
 from mainstem.connectors.state import state
 from mainstem.definition.binding import (
     Row,
     binding_rows,
     bound,
     check_names,
-    is_text,
     options_of,
     run_rows,
 )
-from mainstem.definition.declaration import SourceDeclaration, StepDeclaration
+from mainstem.definition.declaration import StepDeclaration, tree_of
+from mainstem.definition.expectation import ExpectationWork
 from mainstem.definition.graph import Reads, circles, reads_of, sorted_steps
+from mainstem.definition.keyed import bound_keyed
 from mainstem.definition.pipeline import Pipeline
 from mainstem.definition.place import Located
+from mainstem.definition.source import SourceWork
+from mainstem.definition.spot import Spot, VerbText
 from mainstem.errors import (
     CheckFailed,
     Finding,
@@ -35,30 +38,31 @@ from mainstem.errors import (
     listing,
     nearest,
 )
-from mainstem.plan.nodes import Binding, Plan, Source, Step
-from mainstem.plan.types import Schema, in_expressions, parse_schema
+from mainstem.plan.nodes import Binding, Expectation, Plan, Source, Step
+from mainstem.plan.types import Schema, in_expressions
 from mainstem.record import record
 from mainstem.settings.file import read
 from mainstem.settings.values import Settings
-from mainstem.sql.bind import Bound, bind
-from mainstem.sql.parse import parse
+from mainstem.sql.bind import Bound, bind_tree
+from mainstem.sql.delta import refusals
 from mainstem.sql.tokens import Text
 
 # Findings of a right pipeline that this version cannot run.
 UNSUPPORTED = frozenset({"StreamNotYet"})
 
-# A text file has columns of its own; `line` is what nearly everybody wants of them.
-TEXT_SCHEMA = "line string"
-
 
 @record
 class Resolved:
-    """What became of a pipeline: the plan when all is well, and everything that was found."""
+    """What became of a pipeline: the plan when all is well, and everything that was found.
+
+    `schemas` are the columns of every source and step that is right, whatever the others are.
+    """
 
     pipeline: Pipeline
     plan: Plan | None
     findings: Findings
     settings: Settings
+    schemas: Mapping[str, Schema] = dataclasses.field(default_factory=dict)
 
     def raise_errors(self) -> None:
         """Raise everything that was found when any of it is an error.
@@ -130,7 +134,9 @@ def resolve(
     settings = read(pipeline.file, env=env, flags=flags, environ=environ, findings=findings)
     work = _Work(pipeline, settings, findings)
     plan = work.plan()
-    return Resolved(pipeline, None if findings.errors else plan, findings, settings)
+    schemas = {name: source.schema for name, source in work.sources.items()}
+    schemas |= {name: step.schema for name, step in work.steps.items()}
+    return Resolved(pipeline, None if findings.errors else plan, findings, settings, schemas)
 
 
 class _Work:
@@ -146,14 +152,16 @@ class _Work:
         # Names that exist and could not be resolved: who reads them is not to blame.
         self.failed: set[str] = set()
         self.reads: dict[str, Reads] = {}
+        self.rules = ExpectationWork(pipeline.expectations, findings)
 
     def plan(self) -> Plan:
         self._pending()
         tables = [step.name for step in self.pipeline.steps if step.is_table]
         names = [source.name for source in self.pipeline.sources]
         check_names(self.settings, names, tables, self.findings)
+        sources = SourceWork(self.settings, self.findings)
         for declaration in self.pipeline.sources:
-            source = self.source(declaration)
+            source = sources.source(declaration)
             if source is None:
                 self.failed.add(declaration.name)
             else:
@@ -165,92 +173,22 @@ class _Work:
                     where=declared.where, findings=self.findings,
                 )  # fmt: skip
         self.all_steps()
+        expectations = self._expectations()
         self._refs()
         self._unused()
         if not self.pipeline.steps and not self.findings.errors:
+            is_sql = self.pipeline.where.file.endswith(".sql")
+            words = "CREATE TABLE name AS SELECT …" if is_sql else 'p.table("name", "SELECT …")'
             self._add("NothingDeclared", "the pipeline has no tables", self.pipeline.where,
-                      'add p.table("name", "SELECT …")')  # fmt: skip
-        return Plan(
+                      f"add {words}")  # fmt: skip
+        plan = Plan(
             self.pipeline.name, tuple(self.sources.values()), tuple(self.steps.values()),
-            tuple(self.pipeline.params), str(self.pipeline.file or ""),
+            tuple(self.pipeline.params), expectations, str(self.pipeline.file or ""),
+            tuple(self.pipeline.functions),
         )  # fmt: skip
-
-    # Sources
-
-    def source(self, declared: SourceDeclaration) -> Source | None:
-        binding = bound(
-            "sources", declared.name, declared.binding, self.settings, where=declared.where,
-            findings=self.findings,
-        )  # fmt: skip
-        schema = self.schema(declared, binding)
-        if binding is None or schema is None:
-            return None
-        refused = refused_stream(declared.name, connector(binding), declared.where)
-        if refused is not None:
-            self.findings.add(refused)
-        self.event_time(declared, schema)
-        self.key(declared, schema)
-        return Source(
-            declared.name, binding, schema, declared.event_time, declared.watermark, declared.idle,
-            declared.max_ahead, bounded=connector(binding).bounded, key=declared.key,
-            refresh=declared.refresh, where=declared.where,
-        )  # fmt: skip
-
-    def schema(self, declared: SourceDeclaration, binding: Binding | None) -> Schema | None:
-        if declared.schema is not None:
-            return declared.schema if len(declared.schema) else None
-        if binding is not None and is_text(binding):
-            return parse_schema(TEXT_SCHEMA)
-        self._add(
-            "SchemaMissing", f"source {declared.name!r} has no schema", declared.where,
-            "run mainstem check --infer, which writes it into the file", declared.name,
-        )  # fmt: skip
-        return None
-
-    def event_time(self, declared: SourceDeclaration, schema: Schema) -> None:
-        where, name = declared.where, declared.name
-        spans = {
-            "watermark": declared.watermark, "idle": declared.idle, "max_ahead": declared.max_ahead,
-        }  # fmt: skip
-        if not declared.event_time:
-            for word, span in spans.items():
-                if span is not None:
-                    self._add(
-                        "EventTimeMissing", f"{name!r} has {word} and no event_time", where,
-                        f'add event_time="column", or remove {word}', name,
-                    )  # fmt: skip
-            return
-        column = self.column(declared, schema, declared.event_time, "event_time")
-        if column is not None and schema.fields[column].type.kind != "timestamp":
-            kind = schema.fields[column].type
-            self._add(
-                "EventTimeType", f"event_time {declared.event_time!r} of {name!r} is {kind}", where,
-                "declare the column as timestamp", name,
-            )  # fmt: skip
-
-    def key(self, declared: SourceDeclaration, schema: Schema) -> None:
-        if declared.is_lookup and not declared.key:
-            self._add(
-                "KeyMissing", f"lookup {declared.name!r} has no key", declared.where,
-                f'add key="{schema.names[0]}"', declared.name,
-            )  # fmt: skip
-        for name in declared.key:
-            self.column(declared, schema, name, "key")
-
-    def column(
-        self, declared: SourceDeclaration, schema: Schema, name: str, word: str
-    ) -> int | None:
-        lowered = [known.lower() for known in schema.names]
-        if name.lower() in lowered:
-            return lowered.index(name.lower())
-        close = nearest(name, schema.names)
-        self._add(
-            "ColumnNotFound",
-            f"no column {name!r} for {word} of {declared.name!r} (columns: "
-            f"{listing(schema.names)})", declared.where,
-            f"write {close}" if close else "add it to the schema", declared.name,
-        )  # fmt: skip
-        return None
+        self._undetermined(plan)
+        self._growth(plan)
+        return plan
 
     # Steps
 
@@ -266,9 +204,12 @@ class _Work:
         self.failed |= {name for name in read if name.lower() in broken}
         # Spelled as declared, whatever the case in the SQL.
         self.reads = {name: reads.spelled(known) for name, reads in self.reads.items()}
-        for circle in circles(self.reads):
+        order = self._order(self.rules.reads(known))
+        for circle in circles(order):
             self._circle(circle)
-        for name in sorted_steps(self.reads, known):
+        for name in sorted_steps(order, known):
+            if name not in self.reads:
+                continue
             step = None
             if name not in self.failed and not self.failed & set(self.reads[name].names):
                 step = self.step(*texts[name])
@@ -276,6 +217,18 @@ class _Work:
                 self.failed.add(name)
             else:
                 self.steps[name] = step
+
+    def _order(self, rules: Mapping[str, Reads]) -> dict[str, Reads]:
+        """Give what has to be there before each relation: a rule may look into another one."""
+        named = dict.fromkeys([*self.sources, *self.reads])
+        own = {name: self.reads[name].names if name in self.reads else () for name in named}
+        return {
+            name: Reads(tuple(dict.fromkeys((*own[name], *rules[name].names))))
+            if name in rules
+            else Reads(own[name])
+            for name in named
+            if own[name] or name in rules or name in self.reads
+        }
 
     def statement(self, declared: StepDeclaration) -> Text | None:
         try:
@@ -289,7 +242,7 @@ class _Work:
             self.failed.add(declared.name)
             return None
         try:
-            self.reads[declared.name] = reads_of(parse(text))
+            self.reads[declared.name] = reads_of(tree_of(text))
         except MainstemError:
             self.failed.add(declared.name)
             self.placed_syntax(declared, text)
@@ -300,7 +253,7 @@ class _Work:
         """Read a wrong text again, now that its place in the user's file is worth finding."""
         text, located = declared.located(text)
         try:
-            parse(text)
+            tree_of(text)
         except MainstemError as error:
             self.findings.add(_placed(error.finding, declared, located))
 
@@ -309,20 +262,30 @@ class _Work:
         tables |= {name: step.schema for name, step in self.steps.items()}
         params = {param.name: param.type for param in self.pipeline.params}
         own = Findings()
-        bound_query = bind(text, tables, params=params, findings=own)
+        # A misspelt name may mean a step that is wrong itself, or one that comes later.
+        known = [other.name for other in self.pipeline.declarations() if other is not declared]
+        tree = tree_of(text)
+        bound_query = bind_tree(
+            tree, tables, source=text, params=params, declared=known, findings=own,
+            functions=self.pipeline.functions,
+        )  # fmt: skip
         if own.items:
             text, located = declared.located(text)
             own = Findings()
-            bind(text, tables, params=params, findings=own)
+            bind_tree(
+                tree, tables, source=text, params=params, declared=known, findings=own,
+                functions=self.pipeline.functions,
+            )  # fmt: skip
             for finding in own.items:
                 if not self._follows(finding):
                     self.findings.add(_placed(finding, declared, located))
         return None if bound_query is None else self.built(declared, text, bound_query)
 
     def _follows(self, finding: Finding) -> bool:
-        """Say whether a parameter is missing only because its declaration is wrong, which is told."""
+        """Say whether something is missing only because its declaration is wrong, which is told."""
         named = [f"no parameter :{name}" for name in self.pipeline.broken]
-        return finding.code == "ParamNotFound" and finding.what in named
+        named += [f"no function {name.lower()!r}" for name in self.pipeline.broken]
+        return finding.code in ("ParamNotFound", "FunctionNotFound") and finding.what in named
 
     def built(self, declared: StepDeclaration, text: Text, query: Bound) -> Step | None:
         sink = self.sinks.get(declared.name)
@@ -330,11 +293,45 @@ class _Work:
             self.sink_columns(declared, sink, query.schema)
         self.mode(declared)
         self.sink_schema(declared, query.schema)
+        self.liftable(declared, text, query)
+        params = {param.name: param.type for param in self.pipeline.params}
+        test = sink and bound_keyed(declared, sink, query.schema, params, self.findings)
         return Step(
             declared.name, query.query, query.schema, tuple(query.inputs), sink,
-            declared.sink_schema, is_total_order=query.is_total_order, text=text.text,
-            where=declared.where,
+            declared.sink_schema, is_total_order=query.is_total_order, delete_test=test or None,
+            text=text.text, where=declared.where,
         )  # fmt: skip
+
+    def liftable(self, declared: StepDeclaration, text: Text, query: Bound) -> None:
+        """Report a call of a Python function that no engine could take out of its query."""
+        functions = self.pipeline.functions
+        if not functions:
+            return
+        from mainstem.sql.lift import lifted
+
+        problem = lifted(query.query, functions, declared.name).problem
+        if problem is not None:
+            self._add_placed("FunctionPlace", problem, declared, text)
+
+    def _undetermined(self, plan: Plan) -> None:
+        if all(one.is_deterministic for one in plan.functions):
+            return
+        from mainstem.sql.determinism import misplaced
+
+        declared = {step.name: step for step in self.pipeline.steps}
+        for one in misplaced(plan):
+            what = f"{one.call.name} is not deterministic and stands too early: {one.why} (V9)"
+            fix = "call it in the last step, after every group, join, window and sort"
+            own = declared[one.step.name]
+            self._add_placed("NotDeterministic", (what, one.call.at, fix), own,
+                             own.statement())  # fmt: skip
+
+    def _add_placed(
+        self, code: str, problem: tuple[str, int, str], declared: StepDeclaration, text: Text
+    ) -> None:
+        what, at, fix = problem
+        text, located = declared.located(text)
+        self.findings.add(_placed(text.finding(code, what, at, fix), declared, located))
 
     def mode(self, declared: StepDeclaration) -> None:
         # C1: only an aggregate, top-N or DISTINCT over a stream updates, and no stream runs yet.
@@ -390,6 +387,14 @@ class _Work:
                 declared.name,
             )  # fmt: skip
 
+    def _expectations(self) -> tuple[Expectation, ...]:
+        schemas = {name: source.schema for name, source in self.sources.items()}
+        schemas |= {name: step.schema for name, step in self.steps.items()}
+        params = {param.name: param.type for param in self.pipeline.params}
+        known = [declared.name for declared in self.pipeline.declarations()]
+        whole = {n: s for n, s in schemas.items() if n not in self.failed}
+        return self.rules.expectations(whole, params, known)
+
     # What only the whole shows
 
     def _pending(self) -> None:
@@ -400,7 +405,7 @@ class _Work:
             )  # fmt: skip
 
     def _circle(self, circle: tuple[str, ...]) -> None:
-        first = next(step for step in self.pipeline.steps if step.name == circle[0])
+        first = next(one for one in self.pipeline.declarations() if one.name == circle[0])
         self.failed |= set(circle)
         self._add(
             "CircularSteps", f"steps read one another in a circle: {' → '.join(circle)}",
@@ -418,8 +423,33 @@ class _Work:
                     f"{listing(known)})", ref.where, f"write {close}" if close else "declare it",
                 )  # fmt: skip
 
+    def _growth(self, plan: Plan) -> None:
+        """Find what appending, or reading only new rows, would get wrong."""
+        declared = {step.name: step for step in self.pipeline.steps}
+
+        def locate(step: Step, at: int) -> tuple[Place, str]:
+            if isinstance(at, Spot):
+                verbs = VerbText(step.text, query=step.query)
+                return verbs.locate(at), verbs.snippet(at)
+            own = declared[step.name]
+            place = own.text_at or Place(own.where.file, 1, 1)
+            text, located = own.located(Text(step.text, place, step.name))
+            if not located.is_exact or at < 0:
+                return located.place, ""
+            found = text.locate(at)
+            return (found if located.has_columns else Place(found.file, found.line)), text.snippet(
+                at
+            )
+
+        for finding in refusals(plan, locate):
+            self.findings.add(finding)
+
     def _unused(self) -> None:
         used = {name for reads in self.reads.values() for name in reads.names}
+        # What a rule looks at is used: the rule is what it is there for.
+        known = [declared.name for declared in self.pipeline.declarations()]
+        for name, reads in self.rules.reads(known).items():
+            used |= {name, *reads.names}
         # The reads of a step that cannot be parsed are not known: nothing can be called unused.
         if len(self.reads) < len(self.pipeline.steps):
             return
@@ -448,17 +478,6 @@ def _function_failed(declared: StepDeclaration, error: Exception) -> Finding:
     return Finding(
         "FunctionFailed", f"the function of {declared.kind} {declared.name!r} failed: {said}",
         where, "correct the line; the function takes nothing and returns SQL", step=declared.name,
-    )  # fmt: skip
-
-
-def refused_stream(name: str, row: Connector, where: Place) -> Finding | None:
-    """Give the finding for a source that never ends, as nothing runs it yet; None for others."""
-    if row.bounded:
-        return None
-    return Finding(
-        "StreamNotYet",
-        f"source {name!r} never ends ({row.name}): streams arrive in a later version", where,
-        "bind it to files for now", step=name,
     )  # fmt: skip
 
 

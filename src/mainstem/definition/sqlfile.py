@@ -8,6 +8,7 @@
     CREATE LOOKUP name [(columns)] FROM connector(…) WITH (key = column, …);
     CREATE VIEW name AS query;
     CREATE TABLE name [(columns)] [INTO connector(…)] [WITH (mode = 'append')] AS query;
+    CREATE EXPECTATION [name] ON name rule [ON FAIL word] [WITH (max_bad = value)];
 """
 
 from __future__ import annotations
@@ -24,17 +25,18 @@ from mainstem.definition.binding import options_of
 from mainstem.definition.declaration import SourceDeclaration, StepDeclaration
 from mainstem.definition.duration import parse_duration
 from mainstem.definition.parameter import declared_param
-from mainstem.definition.pipeline import MODES, Pipeline
+from mainstem.definition.pipeline import Pipeline
 from mainstem.definition.place import Span
+from mainstem.definition.recorder import MODES
+from mainstem.definition.sqlrule import RuleReader
 from mainstem.errors import DefinitionError, MainstemError, Place, listing, nearest
 from mainstem.plan.nodes import Binding
 from mainstem.plan.types import Field, Schema, parse_schema
 from mainstem.settings.secret import KINDS, Secret
-from mainstem.sql.cursor import Cursor
 from mainstem.sql.tokens import Text, Token
 
-KINDS_OF_STATEMENT = ("PIPELINE", "PARAM", "SOURCE", "LOOKUP", "VIEW", "TABLE")
-SOURCE_WORDS = ("event_time", "watermark", "idle", "max_ahead")
+KINDS_OF_STATEMENT = ("PIPELINE", "PARAM", "SOURCE", "LOOKUP", "VIEW", "TABLE", "EXPECTATION")
+SOURCE_WORDS = ("event_time", "watermark", "idle", "max_ahead", "on_bad", "max_bad")
 LOOKUP_WORDS = ("key", "refresh")
 TABLE_WORDS = ("mode",)
 DURATIONS = ("watermark", "idle", "max_ahead", "refresh")
@@ -64,7 +66,7 @@ def read_sql_file(text: str, file: str) -> Pipeline:
         return empty
 
 
-class _SqlFile(Cursor):
+class _SqlFile(RuleReader):
     """Reads statement after statement; an error ends one statement, not the file."""
 
     into: Pipeline
@@ -116,6 +118,7 @@ class _SqlFile(Cursor):
         readers: dict[str, Callable[[Token], None]] = {
             "PIPELINE": self._pipeline, "PARAM": self._param, "SOURCE": self._source,
             "LOOKUP": self._source, "VIEW": self._step, "TABLE": self._step,
+            "EXPECTATION": self._expectation,
         }  # fmt: skip
         readers[kind](first)
 
@@ -135,7 +138,7 @@ class _SqlFile(Cursor):
         default = None
         if self.accept("DEFAULT"):
             start = self.token.at
-            default = self._value()
+            default = self.value()
             if isinstance(default, float):
                 # As it is written: a decimal of 38 digits does not fit into a float.
                 default = self.text.text[start : self.tokens[self.at - 1].end].replace("_", "")
@@ -152,14 +155,17 @@ class _SqlFile(Cursor):
         schema = self._columns() if self.peek("(") else None
         self.expect("FROM")
         binding = self._connector("sources")
-        words = self._words(LOOKUP_WORDS if is_lookup else SOURCE_WORDS)
+        words = self.words(LOOKUP_WORDS if is_lookup else SOURCE_WORDS)
         key = words.get("key", ())
         self.into.add_source(SourceDeclaration(
             name, binding, schema, self._line(name_token), self._span(first),
             str(words.get("event_time", "")), words.get("watermark"), words.get("idle"),
             words.get("max_ahead"), is_lookup, (key,) if isinstance(key, str) else tuple(key),
-            words.get("refresh"),
+            words.get("refresh"), words.get("on_bad", "fail"), words.get("max_bad"),
         ))  # fmt: skip
+
+    def _expectation(self, first: Token) -> None:
+        self.into.expectations.append(self.expectation(first))
 
     def _step(self, first: Token) -> None:
         is_table = self.tokens[self.at - 1].upper == "TABLE"
@@ -167,7 +173,7 @@ class _SqlFile(Cursor):
         name = self.identifier("a name")
         schema = self._columns() if is_table and self.peek("(") else None
         sink = self._connector("sinks") if is_table and self.accept("INTO") else None
-        words = self._words(TABLE_WORDS) if is_table else {}
+        words = self.words(TABLE_WORDS) if is_table else {}
         mode = words.get("mode", "")
         if mode and mode not in MODES:
             close = nearest(str(mode), MODES)
@@ -243,9 +249,9 @@ class _SqlFile(Cursor):
             raise self.wrong(f"{type_} takes {len(known)} options", fix="name it: option => value")
         if name in given:
             raise self.wrong(f"option {name!r} stands twice", at=at, fix="remove one of them")
-        given[name] = self._value()
+        given[name] = self.value()
 
-    def _words(self, known: tuple[str, ...]) -> Mapping[str, Any]:
+    def words(self, known: tuple[str, ...]) -> Mapping[str, Any]:
         """Read ``WITH (word = value, …)``."""
         found: dict[str, Any] = {}
         if not self.accept("WITH"):
@@ -263,14 +269,14 @@ class _SqlFile(Cursor):
             if not self.accept("=>"):
                 self.expect("=")
             at = self.token.at
-            value = self._value()
+            value = self.value()
             found[word] = self._duration(word, value, at) if word in DURATIONS else value
             if not self.accept(","):
                 break
         self.expect(")")
         return found
 
-    def _value(self) -> Any:
+    def value(self) -> Any:
         token = self.token
         if self.accept("INTERVAL") or token.kind == "string":
             return self.string("a text")
@@ -282,6 +288,8 @@ class _SqlFile(Cursor):
             return self._list({"[": "]", "(": ")"}[self.advance().text])
         if token.upper == "SECRET" and self.next.text == "(":
             return self._secret()
+        if token.upper in ("MERGE", "HISTORY") and self.next.text == "(":
+            return self._keyed()
         if token.upper in ("DATE", "TIMESTAMP") and self.next.kind == "string":
             self.advance()
             return self.string("a text")
@@ -301,9 +309,25 @@ class _SqlFile(Cursor):
         while not self.peek(end):
             if items:
                 self.expect(",")
-            items.append(self._value())
+            items.append(self.value())
         self.expect(end)
         return items
+
+    def _keyed(self) -> dict[str, Any]:
+        """Read ``merge(key => 'id', …)``; its words are checked with the table's columns."""
+        words: dict[str, Any] = {"kind": self.advance().text.lower()}
+        self.expect("(")
+        while not self.peek(")"):
+            if len(words) > 1:
+                self.expect(",")
+            word = self.label().lower()
+            if not self.accept("=>"):
+                self.expect("=")
+            value = self.value()
+            is_list = word != "delete_when" and isinstance(value, str)
+            words[word] = [value] if is_list else value
+        self.expect(")")
+        return words
 
     def _secret(self) -> Secret:
         at = self.advance().at

@@ -33,10 +33,10 @@ class Window:
         TUMBLE("views", "ts", INTERVAL '1 minute')
         """
         name = getattr(table, "name", table)
-        spans = "".join(f", INTERVAL '{duration_text(span)}'" for span in self._spans())
+        spans = "".join(f", INTERVAL '{duration_text(span)}'" for span in self.spans())
         return f"{type(self).__name__.upper()}({_quoted(str(name))}, {_quoted(self.ts)}{spans})"
 
-    def _spans(self) -> tuple[timedelta, ...]:
+    def spans(self) -> tuple[timedelta, ...]:
         """Give the lengths in the order of the table function."""
         raise NotImplementedError
 
@@ -47,7 +47,8 @@ class Tumble(Window):
 
     size: timedelta
 
-    def _spans(self) -> tuple[timedelta, ...]:
+    def spans(self) -> tuple[timedelta, ...]:
+        """Give the lengths in the order of the table function."""
         return (self.size,)
 
 
@@ -58,7 +59,8 @@ class Hop(Window):
     size: timedelta
     every: timedelta
 
-    def _spans(self) -> tuple[timedelta, ...]:
+    def spans(self) -> tuple[timedelta, ...]:
+        """Give the lengths in the order of the table function."""
         # The table function has the slide first, as in Flink and the SQL standard.
         return (self.every, self.size)
 
@@ -69,7 +71,8 @@ class Session(Window):
 
     gap: timedelta
 
-    def _spans(self) -> tuple[timedelta, ...]:
+    def spans(self) -> tuple[timedelta, ...]:
+        """Give the lengths in the order of the table function."""
         return (self.gap,)
 
 
@@ -80,7 +83,8 @@ class Cumulate(Window):
     size: timedelta
     step: timedelta
 
-    def _spans(self) -> tuple[timedelta, ...]:
+    def spans(self) -> tuple[timedelta, ...]:
+        """Give the lengths in the order of the table function."""
         return (self.step, self.size)
 
 

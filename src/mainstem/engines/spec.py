@@ -9,11 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mainstem.errors import Finding
 from mainstem.plan.nodes import Plan, Source, Step
+from mainstem.plan.tree import Query
 from mainstem.record import record
+
+if TYPE_CHECKING:
+    from mainstem.sql.lift import Map
 
 
 @record
@@ -30,10 +34,16 @@ class SourceRead:
 
 @record
 class Statement:
-    """One step as the engine's own SQL: a SELECT over earlier names, quoted."""
+    """One step as the engine's own SQL: a SELECT over earlier names, quoted.
+
+    `maps` have to be made before, in order: the SELECT reads the results of Python functions there.
+    `map_sql` gives the rows of each.
+    """
 
     step: Step
     sql: str
+    maps: tuple[Map, ...] = ()
+    map_sql: tuple[str, ...] = ()
 
 
 @record
@@ -50,7 +60,9 @@ class Program:
 class Event:
     """Something that happened in a run, as plain data: kind, step or source, facts.
 
-    Kinds: ``source_read`` (rows, bytes, files), ``step_started``, ``progress`` (fraction 0–1, rows),
+    Kinds: ``source_read`` (rows, bytes, files), ``expectation_checked`` (of a relation: rule, counts,
+    samples), ``rows_kept`` (of a relation: table, rows, open), ``rows_replayed`` (of a relation: rows
+    taken from those kept aside, and what became of them), ``step_started``, ``progress`` (fraction 0–1, rows),
     ``step_finished`` (rows, seconds), ``sink_staged``, ``sink_committed`` (rows, files, token).
     """
 
@@ -60,11 +72,64 @@ class Event:
 
 
 @record
+class Replay:
+    """Rows that were kept aside and go through a pipeline again.
+
+    Parameters
+    ----------
+    relation : str
+        Whose rows they are.
+    kind : str
+        ``quarantine`` (rows that broke a rule) or ``dead`` (records that did not fit).
+    rule, reason, run_id : str
+        Only rows with these; "" for any.
+    ids : tuple of str
+        Only these; any when empty.
+    sets : tuple of (column, bound query)
+        Values to give before the rows are judged: ``SELECT <value> FROM <relation>``, one column of
+        the column's type.
+    texts : tuple of str
+        Those as they were written.
+    digest : str
+        Of the rows that a preview has judged: others are refused. "" for any.
+    """
+
+    relation: str
+    kind: str
+    rule: str = ""
+    reason: str = ""
+    run_id: str = ""
+    ids: tuple[str, ...] = ()
+    sets: tuple[tuple[str, Query], ...] = ()
+    texts: tuple[str, ...] = ()
+    digest: str = ""
+
+    @property
+    def table(self) -> str:
+        """Give the table of the state file that holds the rows."""
+        return f"{self.relation}__{self.kind}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give it as plain data for the journal."""
+        return {
+            "relation": self.relation, "kind": self.kind, "rule": self.rule,
+            "reason": self.reason, "from_run": self.run_id, "ids": list(self.ids),
+            "set": list(self.texts),
+        }  # fmt: skip
+
+
+@record
 class RunSettings:
     """What a run is given besides its program.
 
     `epoch` counts the committed runs of this state directory, this one included; with
     `plan_fingerprint` it makes the commit tokens, which do not depend on the process or `run_id`.
+    `prints` are the fingerprints of sources and steps, values of parameters included. `run_key` is
+    remembered with every table that commits. `marked_run` is the last run that remembered what it
+    read: the state file must know it. With `is_resumed`, tables that the last failed run had
+    finished are taken from it where they would be the same. `history` has the rows that earlier
+    committed runs had, oldest first, by ``relation.rule``. With `replay` a relation is not read or
+    computed: its rows are those that were kept aside.
     """
 
     run_id: str
@@ -76,6 +141,22 @@ class RunSettings:
     started_at: str = ""
     epoch: int = 0
     plan_fingerprint: str = ""
+    prints: dict[str, str] = field(default_factory=dict)
+    run_key: str = ""
+    marked_run: str = ""
+    is_resumed: bool = False
+    history: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    replay: Replay | None = None
+
+
+@record
+class Written:
+    """A table that a run with some key has committed; `plan` is what it was a function of."""
+
+    table: str
+    plan: str
+    run_id: str
+    rows: int
 
 
 class Engine(Protocol):
@@ -85,6 +166,14 @@ class Engine(Protocol):
 
     def gaps(self, plan: Plan) -> list[Finding]:
         """Give what this engine cannot run of the plan, by name; empty when all is well."""
+        ...
+
+    def faults(self, plan: Plan, base_dir: Path) -> list[Finding]:
+        """Give what is wrong with the plan and can be told without reading or writing.
+
+        Such as a sink inside its own source. `run` refuses the same, by the same function: a plan
+        without faults here must not be called wrong there. Relative paths start at `base_dir`.
+        """
         ...
 
     def compile(self, plan: Plan) -> Program:
@@ -100,12 +189,23 @@ class Engine(Protocol):
         """
         ...
 
+    def preview(self, program: Program, settings: RunSettings) -> Iterator[Event]:
+        """Judge the rows of `settings.replay` as `run` would, and write nothing.
+
+        The last event is ``rows_replayed``, with a ``digest`` of the rows.
+        """
+        ...
+
     def recover(self, state_dir: Path, run_id: str) -> list[Event]:
         """Finish or undo what a killed run `run_id` left; the caller holds the state's lock.
 
         Gives ``recovered`` events whose fact ``outcome`` is ``finished`` or ``undone``; none when
         the run had got nowhere.
         """
+        ...
+
+    def written(self, state_dir: Path, run_key: str) -> dict[str, Written]:
+        """Give the tables that runs with this key have committed; the caller holds the lock."""
         ...
 
     def versions(self) -> dict[str, str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from datetime import timedelta
 from typing import Any
@@ -93,6 +93,12 @@ class Source:
         Key of a lookup; empty for a source.
     refresh : timedelta or None
         How often a lookup is loaded again; None for once a run.
+    on_bad : str
+        What becomes of a record that does not fit the schema (V8): ``"fail"`` stops the run,
+        ``"dead_letter"`` keeps it with its position and reason and goes on.
+    max_bad : int or float or None
+        With ``"dead_letter"``: more of them than this stop the run; a float is a share of the
+        records read (0–1); None for any number.
     """
 
     name: str
@@ -105,6 +111,8 @@ class Source:
     bounded: bool = True
     key: tuple[str, ...] = ()
     refresh: timedelta | None = None
+    on_bad: str = "fail"
+    max_bad: int | float | None = None
     where: Place = field(default=NOWHERE, compare=False)
 
     @property
@@ -148,6 +156,9 @@ class Step:
         Named outputs besides the main one: ``late``, ``dead``, ``quarantined``.
     is_total_order : bool
         Whether the query's own final ORDER BY leaves no ties (V6).
+    delete_test : Query or None
+        Of a sink written by key: the bound query ``SELECT <delete_when> FROM <name>``, one BOOLEAN
+        column; a row for which it IS TRUE removes its key.
     """
 
     name: str
@@ -159,6 +170,7 @@ class Step:
     kind: str = "append"
     outputs: tuple[str, ...] = ()
     is_total_order: bool = False
+    delete_test: Query | None = None
     text: str = field(default="", compare=False)
     where: Place = field(default=NOWHERE, compare=False)
 
@@ -169,14 +181,103 @@ class Step:
 
 
 @record
+class Expectation:
+    """A rule about the rows of one relation, or about the relation as a whole.
+
+    Parameters
+    ----------
+    name : str
+        Its name, unique within the relation.
+    on : str
+        The source or step that it is about.
+    kind : str
+        Of a row rule: ``predicate``, ``not_null``, ``accepted``, ``between``, ``matches``,
+        ``unique``, ``foreign_key``. Of a table rule: ``row_count``, ``freshness``, ``volume``,
+        ``completeness``.
+    on_fail : str
+        ``warn``, ``drop``, ``quarantine`` or ``fail``; a table rule knows ``warn`` and ``fail``.
+    test : Query or None
+        Row rules: the bound query ``SELECT <predicate> FROM <on>``, one BOOLEAN column. A row passes
+        when it IS TRUE (V4). None for ``unique`` and table rules.
+    columns : tuple of str
+        What ``unique`` and ``completeness`` are about.
+    options : tuple of pairs
+        Bounds of table rules, by name.
+    max_bad : int or float or None
+        More failing rows than this stop the run; a float is a share of the rows checked (0–1).
+    """
+
+    name: str
+    on: str
+    kind: str
+    on_fail: str
+    test: Query | None = None
+    columns: tuple[str, ...] = ()
+    options: tuple[tuple[str, Any], ...] = ()
+    max_bad: int | float | None = None
+    text: str = field(default="", compare=False)
+    where: Place = field(default=NOWHERE, compare=False)
+
+
+@record
+class PythonFunction:
+    """A function of the user's that SQL calls by its name.
+
+    Parameters
+    ----------
+    name : str
+        How SQL calls it; lower case, as names of functions have no case.
+    takes : tuple of Type
+        Types of its arguments, without the one that `open` gives.
+    gives : Type
+        Type of its result.
+    is_batch : bool
+        Whether it gets whole columns (Arrow arrays) and not one row at a time.
+    is_deterministic : bool
+        Whether equal arguments always give an equal result (V9).
+    on_error : str
+        What an exception does: ``"fail"`` ends the run, ``"dead_letter"`` keeps the row aside.
+    null : str
+        ``"skip"``: a NULL among the arguments gives NULL without a call; ``"call"``.
+    workers : int or None
+        Processes that call it; 0 for the run's own, None for one a core.
+    batch_size : int
+        Rows that are handed over at a time.
+    digest : str
+        Changes when its code does, or that of `open`.
+    home : str
+        The pipeline file from which a worker loads it; "" when it has to be sent by value.
+    call, open : callable
+        The function itself, and what gives its first argument, once for each worker.
+    """
+
+    name: str
+    takes: tuple[Type, ...]
+    gives: Type
+    is_batch: bool = False
+    is_deterministic: bool = True
+    on_error: str = "fail"
+    null: str = "skip"
+    workers: int | None = None
+    batch_size: int = 65_536
+    digest: str = ""
+    home: str = field(default="", compare=False)
+    call: Callable[..., Any] | None = field(default=None, compare=False, repr=False)
+    open: Callable[[], Any] | None = field(default=None, compare=False, repr=False)
+    where: Place = field(default=NOWHERE, compare=False)
+
+
+@record
 class Plan:
-    """A checked pipeline. Sources and steps are in dependency order."""
+    """A checked pipeline. Sources and steps are in dependency order; expectations as declared."""
 
     name: str
     sources: tuple[Source, ...]
     steps: tuple[Step, ...]
     params: tuple[Param, ...] = ()
+    expectations: tuple[Expectation, ...] = ()
     file: str = field(default="", compare=False)
+    functions: tuple[PythonFunction, ...] = ()
 
     def source(self, name: str) -> Source | None:
         """Give the source called `name`, or None."""
@@ -190,6 +291,10 @@ class Plan:
     def tables(self) -> tuple[Step, ...]:
         """Give the steps whose rows are kept or written."""
         return tuple(s for s in self.steps if s.is_table)
+
+    def expected_of(self, name: str) -> tuple[Expectation, ...]:
+        """Give the expectations about a relation, in declared order."""
+        return tuple(e for e in self.expectations if e.on == name)
 
     def readers(self, name: str) -> tuple[Step, ...]:
         """Give the steps that read `name` directly."""

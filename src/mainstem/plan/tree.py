@@ -79,11 +79,17 @@ class Param(Expr):
 
 @record
 class Star(Expr):
-    """``*`` or ``t.*`` with EXCLUDE and REPLACE. Gone after binding."""
+    """``*`` or ``t.*`` with EXCLUDE, REPLACE and RENAME. Gone after binding.
+
+    `put` are the columns of the verb ``with_columns``: each takes the place of the column of its
+    name, or follows the others where there is none.
+    """
 
     relation: str = ""
     exclude: tuple[str, ...] = ()
     replace: tuple[tuple[str, Expr], ...] = ()
+    rename: tuple[tuple[str, str], ...] = ()
+    put: tuple[tuple[str, Expr], ...] = ()
 
 
 @record

@@ -137,8 +137,10 @@ def in_expressions(type_: Type) -> Type:
     return type_
 
 
+# What needs no quotes, in a schema as in SQL.
+PLAIN_NAME = r"[^\W\d]\w*"
 _TOKEN = re.compile(
-    r'\s*(?:(?P<word>[A-Za-z_]\w*)|"(?P<quoted>(?:[^"]|"")+)"|(?P<number>\d+)|(?P<sign>[(),<>:\[\]]))'
+    rf'\s*(?:(?P<word>{PLAIN_NAME})|"(?P<quoted>(?:[^"]|"")+)"|(?P<number>\d+)|(?P<sign>[(),<>:\[\]]))'
 )
 
 
@@ -305,7 +307,7 @@ class Field:
         # Always quoted where it would not be read back as the same plain name.
         name = (
             self.name
-            if re.fullmatch(r"[A-Za-z_]\w*", self.name)
+            if re.fullmatch(PLAIN_NAME, self.name)
             else '"' + self.name.replace('"', '""') + '"'
         )
         return f"{name} {self.type}{'' if self.nullable else ' not null'}"

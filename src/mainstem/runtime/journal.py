@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from mainstem.errors import OutsideError, StateError
+from mainstem.lazy import pattern
 from mainstem.record import record
 from mainstem.storage.local.durable import sync_folder
 
 NAME = "journal.jsonl"
 FORMAT = 1
-_CHECK = re.compile(rb'^(?P<text>.*),"crc":"(?P<crc>[0-9a-f]{8})"\}$', re.DOTALL)
+_CHECK = pattern(rb'^(?P<text>.*),"crc":"(?P<crc>[0-9a-f]{8})"\}$', re.DOTALL)
 
 
 def to_line(entry: Mapping[str, Any]) -> bytes:
@@ -149,6 +150,12 @@ class RunRecord:
         The finding that ended it.
     open_state : bool
         Whether stream state is open after it (T9).
+    run_key : str
+        The key that it was started with.
+    tables : tuple of str
+        The tables that it computed to commit them.
+    replay : dict
+        Which rows kept aside it replayed; empty for a run that reads its sources.
     """
 
     run_id: str
@@ -168,6 +175,9 @@ class RunRecord:
     is_committed: bool = False
     open_state: bool = False
     pid: int = 0
+    run_key: str = ""
+    tables: tuple[str, ...] = ()
+    replay: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the record as plain data for ``-o json``."""
@@ -191,8 +201,9 @@ _FIELDS = frozenset(RunRecord.__dataclass_fields__)
 
 def _facts(entry: dict[str, Any]) -> dict[str, Any]:
     facts = {k: v for k, v in entry.items() if k in _FIELDS}
-    if "warnings" in facts:
-        facts["warnings"] = tuple(facts["warnings"])
+    for name in ("warnings", "tables"):
+        if name in facts:
+            facts[name] = tuple(facts[name])
     return facts
 
 

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from mainstem.errors import StateError
 from mainstem.record import record
 from mainstem.runtime.state import check_format, holder
+from mainstem.runtime.stream import Stream, Streamed, html_table
 
 
 @record
-class Answer:
-    """Rows with the names and types of their columns."""
+class Answer(Streamed):
+    """Rows with the names and types of their columns; `Streamed` has the ways to dataframes.
+
+    As a stream the question is asked again, so the tables must still be open.
+    """
 
     columns: tuple[str, ...]
     types: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
+    make: Callable[[], Any] | None = field(default=None, compare=False, repr=False)
+
+    def _open(self) -> Any:
+        if self.make is None:
+            raise _closed()
+        return self.make()
+
+    def _repr_html_(self) -> str:
+        return html_table(self.columns, self.types, self.rows)
 
 
 class Tables:
@@ -33,6 +48,7 @@ class Tables:
 
     def __init__(self, connection: Any) -> None:
         self.duckdb = connection
+        self._is_closed = False
 
     def query(self, sql: str) -> Answer:
         """Answer a question in DuckDB's SQL; instants are aware datetimes in UTC.
@@ -52,13 +68,37 @@ class Tables:
         DataError
             When the question is wrong.
         """
-        from mainstem.engines.embedded.state_file import ask
+        from mainstem.engines.embedded.question import ask
 
         columns, types, rows = ask(self.duckdb, sql)
-        return Answer(tuple(columns), tuple(types), tuple(rows))
+        return Answer(tuple(columns), tuple(types), tuple(rows), lambda: self._stream(sql))
+
+    def arrow(self, sql: str) -> Stream:
+        """Ask a question whose rows go to another library and never become Python values.
+
+        Parameters
+        ----------
+        sql : str
+            One SELECT over the pipeline's tables, in DuckDB's SQL.
+
+        Returns
+        -------
+        Stream
+            With ``to_arrow``, ``to_polars``, ``to_pandas`` and ``__arrow_c_stream__``. A wrong
+            question is a DataError when the rows are asked for.
+        """
+        return Stream(lambda: self._stream(sql))
+
+    def _stream(self, sql: str) -> Any:
+        from mainstem.engines.embedded.question import stream
+
+        if self._is_closed:
+            raise _closed()
+        return stream(self.duckdb, sql)
 
     def close(self) -> None:
         """Close the connection."""
+        self._is_closed = True
         self.duckdb.close()
 
     def __enter__(self) -> Tables:
@@ -93,11 +133,18 @@ def connect(state_dir: Path) -> Tables:
     """
     from mainstem.engines.embedded.state_file import open_tables
 
-    _refuse_while_running(state_dir)
+    refuse_while_running(state_dir)
     return Tables(open_tables(state_dir))
 
 
-def _refuse_while_running(state_dir: Path) -> None:
+def refuse_while_running(state_dir: Path) -> None:
+    """Refuse to read the tables of the state file while a run writes them.
+
+    Raises
+    ------
+    StateError
+        Names who holds it.
+    """
     check_format(state_dir)
     who = holder(state_dir)
     if who is not None:
@@ -106,3 +153,10 @@ def _refuse_while_running(state_dir: Path) -> None:
             code="StateLocked", fix="wait until it ends; `mainstem status` works meanwhile",
             pid=who.pid,
         )  # fmt: skip
+
+
+def _closed() -> StateError:
+    return StateError(
+        "the tables are closed", code="TablesClosed",
+        fix="ask and convert inside of: with p.connect() as tables",
+    )  # fmt: skip

@@ -12,21 +12,39 @@ import secrets
 import socket
 import time
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import closing
-from dataclasses import dataclass, field
+from contextlib import closing, contextmanager
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
 from mainstem import __version__
 from mainstem.definition.parameter import read_params
-from mainstem.engines.spec import Engine, Event, Program, RunSettings
-from mainstem.errors import CheckFailed, MainstemError, SettingsError, StateError, UnsupportedError
+from mainstem.engines.spec import Engine, Event, Program, Replay, RunSettings
+from mainstem.errors import (
+    CheckFailed,
+    Findings,
+    InternalError,
+    MainstemError,
+    SettingsError,
+    StateError,
+    UnsupportedError,
+)
 from mainstem.plan.nodes import Plan
-from mainstem.record import record
+from mainstem.plan.selection import chosen_tables
+from mainstem.record import mutable, record
 from mainstem.runtime.fingerprints import described
 from mainstem.runtime.journal import Journal, RunRecord, records
 from mainstem.runtime.ledger import Ledger
+from mainstem.runtime.quality import history
+from mainstem.runtime.scope import (
+    Scope,
+    prints,
+    refuse_unsafe,
+    replay_plan,
+    replay_tables,
+    scope,
+)
 from mainstem.runtime.signals import Stops, catching, stopped
 from mainstem.runtime.state import locked, prepare, state_dir
 from mainstem.storage.local import points
@@ -52,6 +70,18 @@ class RunOptions:
         machine) when empty.
     threads : int
         0 for one a core.
+    run_key : str
+        A name that at most one run may commit each table under: with the same key again nothing is
+        written.
+    select : tuple of str
+        Tables to commit, as ``orders``, ``orders+``, ``+orders``; all when empty.
+    resume : bool
+        Whether to go on where the last failed run stopped.
+    now : datetime or None
+        The instant that ``now()`` and rules of freshness take for the start of the run: for tests.
+    replay : Replay or None
+        Rows kept aside, which then are the rows of their relation: what is made of it is computed
+        and committed, and nothing else.
     """
 
     base_dir: Path = field(default_factory=Path.cwd)
@@ -60,6 +90,11 @@ class RunOptions:
     engine: str = "embedded"
     memory_limit: str = ""
     threads: int = 0
+    run_key: str = ""
+    select: tuple[str, ...] = ()
+    resume: bool = False
+    now: datetime | None = None
+    replay: Replay | None = None
 
 
 def load_engine(name: str) -> Engine:
@@ -119,8 +154,13 @@ def run(plan: Plan, options: RunOptions | None = None) -> Iterator[Event]:
     options = options or RunOptions()
     engine = load_engine(options.engine)
     refuse_gaps(engine, plan)
+    Findings(engine.faults(plan, options.base_dir.absolute())).raise_errors()
     params = read_params(plan.params, options.params)
-    program = engine.compile(plan)
+    if options.replay is None:
+        tables = chosen_tables(plan, options.select)
+        refuse_unsafe(plan, tables, options.run_key)
+    else:
+        tables = replay_tables(plan, options.replay.relation)
     folder = options.state_dir or state_dir(options.base_dir, plan.name)
     prepare(folder)
     run_id = new_run_id(datetime.now(UTC))
@@ -128,7 +168,8 @@ def run(plan: Plan, options: RunOptions | None = None) -> Iterator[Event]:
         try:
             with locked(folder, run_id):
                 settings = _settings(run_id, folder, params, options)
-                inner = _locked_run(engine, program, settings, stops)
+                settings = replace(settings, prints=prints(plan, params))
+                inner = _locked_run(engine, plan, tables, settings, stops)
                 with closing(cast("Any", inner)):
                     yield from stops.outside(inner)
         except KeyboardInterrupt as error:
@@ -160,22 +201,81 @@ def _settings(
     # An absolute base: the run must not depend on the folder that it happens to be started in.
     return RunSettings(
         run_id, folder.absolute(), options.base_dir.absolute(), params, options.memory_limit,
-        options.threads, datetime.now(UTC).isoformat(timespec="microseconds"),
+        options.threads, (options.now or datetime.now(UTC)).isoformat(timespec="microseconds"),
+        run_key=options.run_key, is_resumed=options.resume, replay=options.replay,
     )  # fmt: skip
 
 
 def _locked_run(
-    engine: Engine, program: Program, settings: RunSettings, stops: Stops
+    engine: Engine, plan: Plan, tables: frozenset[str], settings: RunSettings, stops: Stops
 ) -> Generator[Event, None, None]:
     with closing(Journal(settings.state_dir)) as journal:
-        if journal.torn_bytes:
-            journal.append({
-                "kind": "journal_repaired", "at": _now(), "bytes": journal.torn_bytes,
-            })  # fmt: skip
-            yield Event("journal_repaired", "", {"bytes": journal.torn_bytes})
+        yield from _mended(journal)
         yield from _repair(engine, journal, settings.state_dir)
-        current = _Run(engine, program, settings, journal, stops)
+        if settings.replay is not None:
+            part = Scope(replay_plan(plan, settings.replay.relation, tables), {})
+        else:
+            key = (engine, settings.state_dir, settings.run_key)
+            part = scope(plan, tables, settings.prints, key)
+        current = _Run(engine, engine.compile(part.plan), settings, journal, stops, plan, part)
         yield from current.events()
+
+
+def _mended(journal: Journal) -> Iterator[Event]:
+    """Journal that the end of the journal was cut off."""
+    if journal.torn_bytes:
+        journal.append({"kind": "journal_repaired", "at": _now(), "bytes": journal.torn_bytes})
+        yield Event("journal_repaired", "", {"bytes": journal.torn_bytes})
+
+
+@contextmanager
+def at_rest(folder: Path, engine: Engine, name: str) -> Iterator[Journal]:
+    """Hold a state directory in which no run is open; give its journal.
+
+    Parameters
+    ----------
+    folder : Path
+        The state directory.
+    engine : Engine
+        What finishes or undoes the commit of a run that was killed.
+    name : str
+        What the holder is called in the lock.
+    """
+    prepare(folder)
+    with locked(folder, name), closing(Journal(folder)) as journal:
+        list(_mended(journal))
+        list(_repair(engine, journal, folder))
+        yield journal
+
+
+def preview(plan: Plan, options: RunOptions) -> list[Event]:
+    """Judge the rows of ``options.replay`` as a replay would, and write nothing.
+
+    Returns
+    -------
+    list of Event
+        The last one is ``rows_replayed``: what would become of the rows, and their ``digest``.
+
+    Raises
+    ------
+    InternalError
+        When nothing is to be replayed.
+    """
+    if options.replay is None:
+        raise InternalError("a preview of nothing")
+    engine = load_engine(options.engine)
+    refuse_gaps(engine, plan)
+    params = read_params(plan.params, options.params)
+    folder = options.state_dir or state_dir(options.base_dir, plan.name)
+    run_id = new_run_id(datetime.now(UTC))
+    with at_rest(folder, engine, run_id) as journal:
+        settings = replace(
+            _settings(run_id, folder, params, options), prints=prints(plan, params),
+            marked_run=marked_run(records(journal.entries)),
+        )  # fmt: skip
+        part = replay_plan(plan, options.replay.relation, frozenset())
+        events = engine.preview(engine.compile(part), settings)
+        return [event for event in events if event.kind != "progress"]
 
 
 def _repair(engine: Engine, journal: Journal, folder: Path) -> Iterator[Event]:
@@ -211,13 +311,15 @@ def repair(folder: Path, engine: str = "embedded") -> list[Event]:
         return list(_repair(load_engine(engine), journal, folder))
 
 
-@dataclass(slots=True)
+@mutable
 class _Run:
     engine: Engine
     program: Program
     settings: RunSettings
     journal: Journal
     stops: Stops
+    plan: Plan
+    scope: Scope
     ledger: Ledger = field(default_factory=Ledger)
     tokens: dict[str, str] = field(default_factory=dict)
     is_committed: bool = False
@@ -226,9 +328,12 @@ class _Run:
     def events(self) -> Iterator[Event]:
         past = records(self.journal.entries)
         refuse_open_state(past)
-        plan = described(self.program.plan)
+        plan = described(self.plan)
         epoch = 1 + sum(r.is_committed for r in past)
-        self.settings = _with_epoch(self.settings, epoch, plan["fingerprint"])
+        self.settings = replace(
+            self.settings, epoch=epoch, plan_fingerprint=plan["fingerprint"],
+            marked_run=marked_run(past), history=history(past),
+        )  # fmt: skip
         start = self._start(plan)
         self.journal.append(start)
         points.reached(points.RUN_STARTED)
@@ -250,10 +355,17 @@ class _Run:
             "started_at": settings.started_at, "pipeline": self.program.plan.name,
             "engine": self.engine.name, "versions": versions | self.engine.versions(),
             "epoch": settings.epoch, "params": settings.params, "plan": plan, "pid": os.getpid(),
+            "run_key": settings.run_key, "tables": [s.name for s in self.scope.plan.tables],
+            "replay": settings.replay.to_dict() if settings.replay else {},
             "host": socket.gethostname(),
         }  # fmt: skip
 
     def _engine_events(self) -> Iterator[Event]:
+        for event in self._already():
+            self.ledger.take(event)
+            yield event
+        if not self.scope.plan.tables:
+            return
         events = self.engine.run(self.program, self.settings)
         with closing(cast("Any", events)):
             for event in events:
@@ -267,6 +379,16 @@ class _Run:
                     # From here to the end of the commit no signal may come in between.
                     self.ledger.check()
                     self.stops.is_shielded = True
+
+    def _already(self) -> Iterator[Event]:
+        for name, found in self.scope.already.items():
+            step = self.plan.step(name)
+            binding = step.sink if step else None
+            yield Event("sink_already_there", name, {
+                "rows": found.rows, "run_id": found.run_id,
+                "kind": binding.type if binding else "",
+                "path": str(binding.as_dict().get("path", "")) if binding else "",
+            })  # fmt: skip
 
     def _journal_commit(self) -> None:
         """Journal the commit, and only then forget the record that could repeat it."""
@@ -306,11 +428,13 @@ def refuse_open_state(past: tuple[RunRecord, ...]) -> None:
         )  # fmt: skip
 
 
-def _with_epoch(settings: RunSettings, epoch: int, plan_fingerprint: str) -> RunSettings:
-    return RunSettings(
-        settings.run_id, settings.state_dir, settings.base_dir, settings.params,
-        settings.memory_limit, settings.threads, settings.started_at, epoch, plan_fingerprint,
-    )  # fmt: skip
+def marked_run(past: tuple[RunRecord, ...]) -> str:
+    """Give the last committed run that remembered which files or rows it had read; "" for none."""
+    for run in reversed(past):
+        lines = run.ledger.get("sources", {}).values()
+        if run.is_committed and any(line.get("known") is not None for line in lines):
+            return run.run_id
+    return ""
 
 
 def _shown(entry: Mapping[str, Any]) -> dict[str, Any]:

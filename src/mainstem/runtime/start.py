@@ -10,9 +10,10 @@ from typing import Any, cast
 from mainstem.definition.pipeline import Pipeline
 from mainstem.definition.resolve import Resolved, resolve
 from mainstem.engines.spec import Event
+from mainstem.errors import Finding, Findings
 from mainstem.record import record
 from mainstem.runtime.query import Tables, connect
-from mainstem.runtime.run import RunOptions, run
+from mainstem.runtime.run import RunOptions, load_engine, refuse_gaps, run
 from mainstem.runtime.state import state_dir as default_state_dir
 
 
@@ -47,6 +48,7 @@ def run_pipeline(
     pipeline: Pipeline, *, params: Mapping[str, Any] | None = None, engine: str = "embedded",
     env: str = "", flags: Sequence[str] = (), base_dir: str | Path | None = None,
     state_dir: str | Path | None = None, memory_limit: str = "", threads: int = 0,
+    run_key: str = "", select: str | Sequence[str] = (), resume: bool = False,
 ) -> RunResult:  # fmt: skip
     """Run a pipeline to its end.
 
@@ -66,6 +68,12 @@ def run_pipeline(
         ``<base_dir>/.mainstem/<pipeline>`` when absent.
     memory_limit, threads
         See `RunOptions`; those of mainstem.toml when not given.
+    run_key : str, optional
+        With a key that was used before nothing is written twice.
+    select : str or list of str, optional
+        Tables to commit, such as ``"orders+"``; all when absent.
+    resume : bool, optional
+        Go on where the last failed run stopped.
 
     Returns
     -------
@@ -80,7 +88,7 @@ def run_pipeline(
     resolved = resolve(pipeline, env=env, flags=flags)
     options = run_options(
         resolved, params=params or {}, engine=engine, base_dir=base_dir, state_dir=state_dir,
-        memory_limit=memory_limit, threads=threads,
+        memory_limit=memory_limit, threads=threads, run_key=run_key, select=select, resume=resume,
     )  # fmt: skip
     events: list[Event] = []
     with closing(cast("Any", run(resolved.checked_plan(), options))) as stream:
@@ -89,6 +97,33 @@ def run_pipeline(
     return RunResult(
         facts["run_id"], facts["status"], facts["seconds"], facts["ledger"], tuple(events)
     )
+
+
+def judged(
+    resolved: Resolved, *, engine: str = "embedded", base_dir: str | Path | None = None
+) -> tuple[list[Finding], list[Finding]]:  # fmt: skip
+    """Give what a run would refuse of a right definition: what is wrong, and what is not yet.
+
+    Nothing is read. Of a wrong definition there is no plan to ask about, and both are empty.
+    """
+    if resolved.plan is None:
+        return [], []
+    found = load_engine(engine)
+    faults = found.faults(resolved.plan, base_of(resolved.pipeline, base_dir).absolute())
+    return faults, found.gaps(resolved.plan)
+
+
+def check_pipeline(
+    pipeline: Pipeline, *, env: str = "", flags: Sequence[str] = (),
+    environ: Mapping[str, str] | None = None,
+) -> tuple[Finding, ...]:  # fmt: skip
+    """Check a pipeline, and give the warnings; see `Pipeline.check`."""
+    resolved = resolve(pipeline, env=env, flags=flags, environ=environ)
+    plan = resolved.checked_plan()
+    faults, _ = judged(resolved)
+    Findings([*resolved.findings.items, *faults]).raise_errors()
+    refuse_gaps(load_engine("embedded"), plan)
+    return tuple(resolved.findings.items)
 
 
 def connect_pipeline(
@@ -109,13 +144,15 @@ def connect_pipeline(
 def run_options(
     resolved: Resolved, *, params: Mapping[str, Any], engine: str,
     base_dir: str | Path | None = None, state_dir: str | Path | None = None,
-    memory_limit: str = "", threads: int = 0,
+    memory_limit: str = "", threads: int = 0, run_key: str = "",
+    select: str | Sequence[str] = (), resume: bool = False,
 ) -> RunOptions:  # fmt: skip
     """Give the options of a run; what is given here is closer than what mainstem.toml says."""
     said = {name: setting.value for name, setting in resolved.settings.run().items()}
     return RunOptions(
         base_of(resolved.pipeline, base_dir), state_of(resolved, base_dir, state_dir), dict(params),
         engine, memory_limit or said.get("memory_limit", ""), threads or said.get("threads", 0),
+        run_key, (select,) if isinstance(select, str) else tuple(select), resume,
     )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from mainstem.errors import (
     listing,
     nearest,
 )
+from mainstem.lazy import pattern
 from mainstem.settings.lines import key_lines
 from mainstem.settings.secret import from_table
 from mainstem.settings.values import (
@@ -110,14 +111,15 @@ class _File:
         self.data: dict[str, Any] = {}
         self.lines: dict[tuple[str, ...], int] = {}
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            findings.add(_unread(self.name, error))
+            return
+        try:
             self.data = tomllib.loads(text)
             self.lines = key_lines(text)
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            findings.add(Finding(
-                "SettingsSyntax", f"cannot read {self.name}: {error}", Place(self.name),
-                "see docs/configuration.md",
-            ))  # fmt: skip
+        except tomllib.TOMLDecodeError as error:
+            findings.add(_not_toml(self.name, str(error), text))
 
     @property
     def environments(self) -> tuple[str, ...]:
@@ -213,6 +215,34 @@ class _File:
 
     def add(self, code: str, what: str, at: tuple[str, ...], fix: str) -> None:
         self.findings.add(Finding(code, what, self.place(at), fix))
+
+
+def _unread(name: str, error: OSError | UnicodeDecodeError) -> Finding:
+    if isinstance(error, UnicodeDecodeError):
+        why, fix = f"byte {error.start} is no UTF-8", "save it as UTF-8"
+    else:
+        why, fix = error.strerror or str(error), "give this user the right to read it"
+    return Finding("SettingsSyntax", f"cannot read {name}: {why}", Place(name), fix)
+
+
+# How tomllib ends its messages: in Python before 3.14 the place stands nowhere else.
+_TOML_PLACE = pattern(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
+
+
+def _not_toml(name: str, said: str, text: str) -> Finding:
+    """Give the finding of a text that is no TOML, at the place that tomllib names."""
+    found = _TOML_PLACE.search(said)
+    why = said if found is None else said[: found.start()]
+    where = Place(name)
+    if found is not None and found["line"]:
+        where = Place(name, int(found["line"]), int(found["column"]))
+    elif found is not None:
+        # The end is seldom where the mistake is, but no line after the last can be it.
+        where = Place(name, max(1, len(text.rstrip().splitlines())))
+    return Finding(
+        "SettingsSyntax", f"{name} is no TOML: {why}", where,
+        'correct the line: TOML wants path = "data/*.csv", texts in quotes; see docs/configuration.md',
+    )  # fmt: skip
 
 
 def _no_environment(

@@ -77,23 +77,26 @@ class Settings:
 
 @record
 class RunOption:
-    """An option of ``[run]``: its type and what a right value looks like."""
+    """An option of ``[run]``: its type and what a right value looks like, also in words."""
 
     doc: str
     kind: type
     pattern: str
     example: str
+    shape: str
 
 
 RUN_OPTIONS: dict[str, RunOption] = {
     "memory_limit": RunOption(
         "Memory that the engine may use before it spills to disk.",
         str, r"\d+(\.\d+)? ?[KMGT]i?B", '"2GB"',
+        "a number with its unit",
     ),
-    "threads": RunOption("Threads of the engine; at least 1.", int, r"[1-9]\d{0,3}", "4"),
+    "threads": RunOption("Threads of the engine; at least 1.", int, r"[1-9]\d{0,3}", "4",
+                         "a whole number from 1 to 9999"),
     "state_dir": RunOption(
         "Where state, journal and lock are kept, from the pipeline's folder.", str, r".+",
-        '".mainstem"',
+        '".mainstem"', "a path",
     ),
 }  # fmt: skip
 
@@ -116,7 +119,8 @@ def run_setting(name: str, setting: Setting, findings: Findings) -> Setting | No
     is_kind = setting.is_text or (isinstance(value, option.kind) and not isinstance(value, bool))
     if not is_kind or not re.fullmatch(option.pattern, str(value), re.IGNORECASE):
         findings.add(Finding(
-            "OptionType", f"run option {name!r} is {value!r} (set in {setting.origin})",
+            "OptionType",
+            f"run option {name!r} is {value!r} (set in {setting.origin}), not {option.shape}",
             setting.where, f"give it as {option.example}",
         ))  # fmt: skip
         return None

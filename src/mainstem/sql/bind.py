@@ -1,11 +1,12 @@
-"""Binds a text: from what the user wrote to a tree that means one thing, or to all findings."""
+"""Binds a query: from what the user wrote to a tree that means one thing, or to all findings."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from mainstem.errors import NOWHERE, DefinitionError, Findings, Place
 from mainstem.plan import tree as t
+from mainstem.plan.nodes import PythonFunction
 from mainstem.plan.types import (
     NULL,
     STRING,
@@ -17,7 +18,8 @@ from mainstem.plan.types import (
 from mainstem.record import record
 from mainstem.sql.bind_expr import projected
 from mainstem.sql.order import finish_order
-from mainstem.sql.parse import parse
+from mainstem.sql.parse import checked_depth, parse
+from mainstem.sql.python_calls import rows_of
 from mainstem.sql.queries import Binder
 from mainstem.sql.scope import Columns, Named
 from mainstem.sql.tokens import Text
@@ -50,6 +52,8 @@ def bind(
     tables: Mapping[str, Schema],
     *,
     params: Mapping[str, Type] | None = None,
+    declared: Sequence[str] = (),
+    functions: Sequence[PythonFunction] = (),
     place: Place = NOWHERE,
     step: str = "",
     findings: Findings | None = None,
@@ -64,6 +68,11 @@ def bind(
         Sources and earlier steps by name; narrow integers count as BIGINT.
     params : mapping of str to Type, optional
         Run parameters by name.
+    declared : sequence of str, optional
+        Names of the pipeline that are not among `tables`, such as steps that are wrong themselves:
+        a misspelt name may mean one of them.
+    functions : sequence of PythonFunction, optional
+        Functions of the pipeline, beside those of the catalogue.
     place : Place, optional
         Where the text's first character stands in the user's file.
     step : str, optional
@@ -82,8 +91,61 @@ def bind(
         When `findings` is None and something is wrong.
     """
     source = text if isinstance(text, Text) else Text(text, place, step)
+    names = Named({n.lower(): (n, _columns(s)) for n, s in tables.items()}, {}, tuple(declared))
+    given = _Given(names, params or {}, functions)
+    return _collected(lambda: parse(source), source, given, findings)
+
+
+def bind_tree(
+    query: t.Query,
+    tables: Mapping[str, Schema],
+    *,
+    source: Text,
+    params: Mapping[str, Type] | None = None,
+    declared: Sequence[str] = (),
+    functions: Sequence[PythonFunction] = (),
+    findings: Findings | None = None,
+) -> Bound | None:
+    """Bind a tree as the parser or the verbs built it; everything else is as for `bind`.
+
+    Parameters
+    ----------
+    query : Query
+        Names unresolved, types unknown.
+    tables : mapping of str to Schema
+        Sources and earlier steps by name.
+    source : Text
+        What tells the place of a node from its ``at``.
+    params, declared, functions, findings
+        As for `bind`.
+
+    Returns
+    -------
+    Bound or None
+        None when there was an error in this query.
+    """
+    names = Named({n.lower(): (n, _columns(s)) for n, s in tables.items()}, {}, tuple(declared))
+    given = _Given(names, params or {}, functions)
+    return _collected(lambda: checked_depth(query, source), source, given, findings)
+
+
+@record
+class _Given:
+    """What a query may name."""
+
+    named: Named
+    params: Mapping[str, Type]
+    functions: Sequence[PythonFunction]
+
+
+def _collected(
+    read: Callable[[], t.Query],
+    source: Text,
+    given: _Given,
+    findings: Findings | None,
+) -> Bound | None:
     own = Findings()
-    bound = _bind(source, tables, params or {}, own)
+    bound = _bind(read, source, given, own)
     if findings is None:
         own.raise_errors()
     else:
@@ -93,10 +155,13 @@ def bind(
 
 
 def _bind(
-    source: Text, tables: Mapping[str, Schema], params: Mapping[str, Type], findings: Findings
+    read: Callable[[], t.Query],
+    source: Text,
+    given: _Given,
+    findings: Findings,
 ) -> Bound | None:
     try:
-        return _bind_tree(parse(source), source, tables, params, findings)
+        return _bind_tree(read(), source, given, findings)
     except DefinitionError as error:
         findings.add(error.finding)
     except RecursionError:
@@ -111,13 +176,12 @@ def _bind(
 def _bind_tree(
     node: t.Query,
     source: Text,
-    tables: Mapping[str, Schema],
-    params: Mapping[str, Type],
+    given: _Given,
     findings: Findings,
 ) -> Bound | None:
-    named = Named({n.lower(): (n, _columns(s)) for n, s in tables.items()})
-    binder = Binder(source, params, findings)
-    query, columns = binder.query(node, None, named)
+    binder = Binder(source, given.params, findings)
+    binder.functions = rows_of(given.functions)
+    query, columns = binder.query(node, None, given.named)
     binder.check_output(columns, node)
     if findings.errors:
         return None

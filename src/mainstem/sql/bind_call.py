@@ -22,16 +22,6 @@ from mainstem.plan.types import (
 from mainstem.sql import overloads
 from mainstem.sql.bind_name import Context, NameBinder
 
-_COMPARISONS = ("=", "<>", "<", "<=", ">", ">=", "between")
-
-# Rows that compare their arguments, or the elements of them, with one another.
-COMPARING = frozenset(
-    [*_COMPARISONS, "is distinct from", "is not distinct from", "nullif", "greatest", "least",
-     "list_contains", "list_position", "list_distinct", "list_unique", "list_sort", "list_has_any",
-     "list_has_all", "list_intersect", "list_max", "list_min", "min", "max", "mode", "array_agg",
-     "arg_min", "arg_max", "approx_count_distinct", "histogram", "list_reverse_sort", "map"]
-)  # fmt: skip
-
 
 class CallBinder(NameBinder):
     """Functions, operators, aggregates and windows: all are rows of the catalogue."""
@@ -41,7 +31,7 @@ class CallBinder(NameBinder):
             return self.list_literal(node, context)
         if node.name in ("grouping", "grouping_id"):
             return self.grouping(node, context)
-        row = catalogue().get(node.name)
+        row = self.functions.get(node.name) or catalogue().get(node.name)
         if row is None:
             return self.no_function(node)
         if not self.may_stand(row, node, context):
@@ -90,9 +80,9 @@ class CallBinder(NameBinder):
             return None
         for arg, problem in overloads.literal_problems(row, chosen, args):
             self.report("LiteralRefused", f"{row.name}: {problem}", arg)
-        if row.name in COMPARING or node.distinct:
+        if row.compares or node.distinct:
             self.check_equality([t.type_of(b) for b in bound], node, row.name)
-        if row.name in _COMPARISONS:
+        if row.compares and row.family == "operators":
             self.warn_float_aggregate(node, bound)
         return t.Call(row.name, tuple(bound), overload=chosen.index, at=node.at, type=type_)
 
@@ -135,8 +125,8 @@ class CallBinder(NameBinder):
         return t.Call("grouping", args, at=node.at, type=BIGINT)
 
     def no_function(self, node: t.Call) -> t.Expr:
-        close = nearest(node.name, catalogue())
-        fix = f"write {close}" if close else "see docs/functions.md for all functions"
+        close = nearest(node.name, [*self.functions, *catalogue()])
+        fix = f"write {close}" if close else _NO_FUNCTION
         if node.name in ELSEWHERE:
             fix = ELSEWHERE[node.name]
         return self.failed(node, "FunctionNotFound", f"no function {node.name!r}", fix)
@@ -373,6 +363,11 @@ def _reach(bound: t.Bound) -> int:
     size = _LAST if bound.kind == "unbounded" else 1
     return size if bound.following else -size
 
+
+_NO_FUNCTION = (
+    "see docs/functions.md for all functions; @p.function adds your own to the queries of a Python "
+    "pipeline"
+)
 
 # Functions of other dialects, and what this one says instead.
 ELSEWHERE = {

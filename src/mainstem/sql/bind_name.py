@@ -9,11 +9,12 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from typing import Any
 
 from mainstem.errors import Findings, listing, nearest
+from mainstem.functions.spec import Function
 from mainstem.plan import tree as t
 from mainstem.plan.types import (
     BOOL,
@@ -25,6 +26,7 @@ from mainstem.plan.types import (
     UNKNOWN,
     Type,
 )
+from mainstem.record import mutable
 from mainstem.sql import overloads
 from mainstem.sql.casts import time_literal
 from mainstem.sql.order import has_map
@@ -35,7 +37,7 @@ from mainstem.sql.tokens import Text
 MAX_REUSED = 20_000
 
 
-@dataclass(slots=True)
+@mutable
 class Context:
     """Where an expression stands: what it sees and what it may contain."""
 
@@ -63,6 +65,8 @@ class NameBinder(ABC):
         self.params = params
         self.findings = findings
         self.n_reused = 0
+        # The pipeline's own functions, by name; beside the catalogue, which is closed.
+        self.functions: Mapping[str, Function] = {}
 
     @abstractmethod
     def subquery(

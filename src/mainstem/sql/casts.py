@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime
 
+from mainstem.lazy import pattern
 from mainstem.plan.types import DATE, TIMESTAMP, Type, in_expressions
 
 _SCALARS = {
@@ -31,7 +32,7 @@ _CASTS: dict[str, set[str]] = {
     "date": {"string", "timestamp"},
     "timestamp": {"string", "date"},
 }
-_TIME = re.compile(
+_TIME = pattern(
     r"(\d{4})-(\d{2})-(\d{2})(?:[ T](\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{1,6}))?)?"
     r"\s*(Z|[+-]\d{2}(?::?\d{2})?)?)?",
     re.ASCII,

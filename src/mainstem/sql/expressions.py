@@ -420,7 +420,20 @@ class Expressions(Calls, ABC):
                 self.expect("AS")
                 replace.append((self.identifier("a column name"), expr))
             self.expect(")")
-        return t.Star(relation, exclude, tuple(replace), at=at)
+        return t.Star(relation, exclude, tuple(replace), self.renames(), at=at)
+
+    def renames(self) -> tuple[tuple[str, str], ...]:
+        """Read ``RENAME (a AS b, …)`` behind a star."""
+        if self.token.upper != "RENAME" or self.next.upper != "(":
+            return ()
+        self.advance()
+        pairs: list[tuple[str, str]] = []
+        while self.accept("," if pairs else "("):
+            old = self.identifier("a column name")
+            self.expect("AS")
+            pairs.append((old, self.identifier("a column name")))
+        self.expect(")")
+        return tuple(pairs)
 
     def case(self) -> t.Expr:
         at = self.advance().at

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
+
+from mainstem.lazy import pattern
 
 # Months, days, microseconds of one unit.
 UNITS: dict[str, tuple[int, int, int]] = {
@@ -21,7 +22,7 @@ UNITS: dict[str, tuple[int, int, int]] = {
 # What years 1 to 9999 hold.
 MAX_PARTS = 9999 * 366
 MAX_MICROS = MAX_PARTS * 86_400_000_000
-_PART = re.compile(r"\s*([-+]?[0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)\s*")
+_PART = pattern(r"\s*([-+]?[0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)\s*")
 
 
 def interval_parts(text: str) -> tuple[int, int, int]:

@@ -373,6 +373,8 @@ class Parser(Expressions):
 
     def aliased(self, relation: t.Relation) -> t.Relation:
         alias, columns = relation.alias, relation.columns
+        if self.peek("MATCH_RECOGNIZE") and self.next.upper == "(":
+            raise self.wrong("MATCH_RECOGNIZE arrives in a later version")
         if (
             self.accept("AS")
             or self.token.kind == "quoted"
@@ -476,6 +478,17 @@ def parse(text: Text) -> t.Query:
     query = parser.query()
     parser.accept(";")
     parser.finish()
+    return checked_depth(query, text)
+
+
+def checked_depth(query: t.Query, text: Text) -> t.Query:
+    """Give a query that is no deeper than what everything that walks it can bear.
+
+    Raises
+    ------
+    DefinitionError
+        Where it nests too deep (code ``SqlTooDeep``).
+    """
     deep = too_deep(query)
     if deep is not None:
         what = (

@@ -336,7 +336,8 @@ class Binder(RelationBinder):
             relations = [found]
         if not relations:
             self.report("SqlSyntax", "SELECT * needs a FROM", node)
-        replace = {n.lower(): e for n, e in node.replace}
+        replace = {n.lower(): e for n, e in (*node.replace, *node.put)}
+        rename = {n.lower(): new for n, new in node.rename}
         exclude = {n.lower() for n in node.exclude}
         items, seen, used = [], set(), set()
         for relation in relations:
@@ -353,17 +354,23 @@ class Binder(RelationBinder):
                         continue
                     used.add(lowered)
                     expr = merged[1]
-                items.append(t.Item(replace.get(lowered, expr), name, at=node.at))
-        for name in (*exclude, *replace):
-            if name not in seen:
+                shown = rename.get(lowered, name)
+                items.append(t.Item(replace.get(lowered, expr), shown, at=node.at))
+        items += [t.Item(e, n, at=node.at) for n, e in node.put if n.lower() not in seen]
+        self.check_star(node, seen)
+        return items
+
+    def check_star(self, node: t.Star, seen: set[str]) -> None:
+        """Report names of EXCLUDE, REPLACE and RENAME that no column has."""
+        for name in (*node.exclude, *(n for n, _ in (*node.replace, *node.rename))):
+            if name.lower() not in seen:
                 close = nearest(name, seen)
                 self.report(
                     "ColumnNotFound",
-                    f"no column {name!r} to leave out or replace",
+                    f"no column {name.lower()!r} to leave out, replace or rename",
                     node,
                     f"write {close}" if close else "remove it",
                 )
-        return items
 
     def groups(
         self, node: t.Select, raw: Sequence[t.Item], items: Sequence[t.Item], context: Context

@@ -235,6 +235,9 @@ class Printer:
             star += (
                 f" REPLACE ({', '.join(f'{self.expr(e)} AS {quoted(n)}' for n, e in node.replace)})"
             )
+        if node.rename:
+            pairs = (f"{quoted(old)} AS {quoted(new)}" for old, new in node.rename)
+            star += f" RENAME ({', '.join(pairs)})"
         return star
 
     def print_call(self, node: t.Call) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from mainstem.errors import NOWHERE, DefinitionError, Finding, Place
+from mainstem.plan.types import PLAIN_NAME
 from mainstem.record import record
 
 
@@ -83,7 +84,9 @@ _SIGNS = r"->>|->|::|<=|>=|<>|!=|==|\|\||//|=>|:=|[-+*/%=<>().,;:\[\]{}?$]"
 _PATTERN = re.compile(
     r"""(?P<space>\s+|--[^\n]*|/\*.*?\*/)
       |(?P<number>(?:[0-9][0-9_]*(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)
-      |(?P<word>[^\W\d]\w*)
+      |(?P<word>"""
+    + PLAIN_NAME
+    + r""")
       |(?P<quoted>"(?:[^"]|"")*")
       |(?P<string>'(?:[^']|'')*')
       |(?P<sign>"""

@@ -304,12 +304,14 @@ def test_schema_is_not_inferred_from_a_file_with_another_delimiter(project, caps
     """One text column named "id;shop" would be accepted by every later run."""
     (project / "mainstem.toml").unlink()
     (project / "o.csv").write_text("id;shop\n1;Oslo\n")
-    said = call(capsys, "init", "new", "--from", "o.csv")
+    (project / "p.sql").write_text("CREATE SOURCE o FROM files('o.csv');\n")
+    said = call(capsys, "check", "p.sql", "--infer")
 
     assert said.code == 6
     assert "is one column, 'id;shop'" in said.err
-    assert "delimiter=';'" in said.err
-    assert not (project / "new" / "pipeline.py").exists()
+    assert 'bind it with delimiter=";"' in said.err
+    assert "  at:  p.sql:1:15 (step 'o')\n" in said.err
+    assert (project / "p.sql").read_text() == "CREATE SOURCE o FROM files('o.csv');\n"
 
     (project / "p.sql").write_text(
         "CREATE SOURCE o FROM files('o.csv', delimiter => ';');\nCREATE TABLE t AS SELECT id FROM o;"

@@ -6,12 +6,14 @@ import re
 from pathlib import Path
 
 from mainstem import errors
+from mainstem.formats.records import REASONS
 
 ROOT = Path(__file__).parents[3]
 HEADING = re.compile(r"^### ([A-Za-z]+)$", re.MULTILINE)
 CODE = re.compile(r"[A-Z][a-z]+(?:[A-Z][a-z]+)*")
-# Strings of this shape that are given to calls and are no codes: texts of engines that we look for.
-OTHER: set[str] = set()
+# Strings of this shape that are given to calls and are no codes of errors: reasons of bad rows, which
+# docs/files.md explains.
+OTHER = set(REASONS)
 
 
 def codes_in(text):

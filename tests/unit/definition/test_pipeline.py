@@ -7,7 +7,8 @@ import pytest
 
 import mainstem as ms
 from mainstem.connectors.spec import Connector
-from mainstem.definition.resolve import refused_stream, resolve
+from mainstem.definition.resolve import resolve
+from mainstem.definition.source import refused_stream
 from mainstem.errors import NOWHERE, CheckFailed, UnsupportedError
 
 SCHEMA = "id bigint not null, amount decimal(12,2), ts timestamp"
@@ -207,6 +208,39 @@ def test_nearest_names_of_tables_and_columns():
     assert sorted(fixes(p)) == sorted(["write orders", "write middle", "write middle", "write ts"])
 
 
+def test_nearest_name_may_be_of_a_step_that_is_wrong_itself():
+    """Or of one that comes later in the order of the steps: both are in the file."""
+    p = orders()
+    p.view("daily_totals", "SELECT nothing FROM orders")
+    p.view("a", "SELECT * FROM daily_total")
+    p.view("b", "SELECT * FROM weekly_total")
+    p.table("weekly_totals", "SELECT id FROM orders")
+    found = {one.step: one for one in resolve(p, environ={}).findings.errors}
+
+    assert found["a"].fix == "write daily_totals"
+    assert "daily_totals" in found["a"].what
+    assert found["b"].fix == "write weekly_totals"
+
+
+def test_step_is_not_the_nearest_name_of_what_it_reads():
+    """It would read itself."""
+    p = orders()
+    p.table("total", "SELECT * FROM totals")
+
+    assert fixes(p) == ["declare it with p.source or p.view"]
+
+
+def test_names_of_other_alphabets_are_the_same_in_schemas_and_sql():
+    """Neither needs quotes; and what a schema prints is read again."""
+    p = ms.Pipeline("p")
+    p.source("s", ms.files("a.csv"), schema="größe bigint, 名前 struct(année bigint), é string")
+    p.table("t", "SELECT größe, 名前.année AS année, é FROM s")
+
+    schema = p.plan(environ={}).sources[0].schema
+    assert schema.names == ("größe", "名前", "é")
+    assert ms.Pipeline("q").source("s", ms.files("a.csv"), schema=str(schema)).name == "s"
+
+
 def test_names_are_unique_whatever_their_case():
     """SQL does not tell Orders from orders."""
     p = orders()
@@ -287,7 +321,7 @@ def test_pipeline_without_tables_is_refused():
     assert findings(ms.Pipeline("p")) == [("NothingDeclared", "error", "")]
 
 
-@pytest.mark.parametrize("word", ["expect", "iterate", "map_reduce", "function"])
+@pytest.mark.parametrize("word", ["iterate", "map_reduce", "process"])
 def test_reserved_word_is_refused_by_name(word):
     """It will mean something; today it does nothing, and says so."""
     with pytest.raises(UnsupportedError, match=f"p.{word} is a reserved word") as caught:

@@ -10,6 +10,7 @@ from mainstem.connectors.files import files
 from mainstem.definition.pipeline import Pipeline
 from mainstem.engines.embedded.run import token
 from mainstem.errors import DataError, SettingsError, StateError, UnsupportedError
+from mainstem.plan.nodes import Binding
 from mainstem.runtime.compare import compare
 from mainstem.runtime.journal import Journal, read
 from mainstem.runtime.query import query
@@ -148,7 +149,7 @@ def test_streams_and_append_are_refused_by_name(base):
     """Streams and append are refused by name."""
     plan = pipeline().plan()
     unbounded = replace(plan, sources=(replace(plan.sources[0], bounded=False),))
-    sink = replace(plan.steps[-1].sink, options=(("mode", "append"), ("path", "out.csv")))
+    sink = Binding("state", (("mode", "append"),))
     appending = replace(plan, steps=(*plan.steps[:-1], replace(plan.steps[-1], sink=sink)))
 
     with pytest.raises(UnsupportedError, match="source 'orders' is unbounded"):

@@ -134,12 +134,44 @@ def test_variable_of_another_environment_need_not_be_set(tmp_path):
     assert [code for code, _, _ in findings_of(start, env="prod")] == ["VariableMissing"] * 2
 
 
-def test_file_that_is_no_toml_is_a_finding(tmp_path):
-    """The parser's own words say where."""
-    ((code, _, what),) = findings_of(toml(tmp_path, "[run\n"))
+@pytest.mark.parametrize(
+    ("text", "line", "column"),
+    [
+        ("[run\n", 1, 5),
+        ("[run]\nthreads = \n", 2, 11),
+        ("[sources.x]\npath = data/*.csv\n", 2, 8),
+        ("[run]\n\n[run]\n", 3, 5),
+        # The end of the text: no column, and the last line that has anything.
+        ("x = [1,\n2\n\n", 2, 0),
+    ],
+)
+def test_file_that_is_no_toml_is_a_finding_at_its_line(tmp_path, text, line, column):
+    """As a place, where editors and the caret look for it; not as words in a sentence."""
+    findings = Findings()
+    read(toml(tmp_path, text), environ={}, findings=findings)
 
-    assert code == "SettingsSyntax"
-    assert "line 1" in what
+    (found,) = findings.items
+    assert found.code == "SettingsSyntax"
+    assert (found.where.file, found.where.line) == (str(tmp_path / "mainstem.toml"), line)
+    assert found.where.column == column
+    assert "(at " not in found.what
+
+
+def test_file_that_is_no_text_is_a_finding(tmp_path):
+    """With what to do, and not only where the documentation is."""
+    (tmp_path / "mainstem.toml").write_bytes(b"[run]\n# caf\xe9\n")
+    findings = Findings()
+    read(tmp_path / "pipeline.py", environ={}, findings=findings)
+
+    (found,) = findings.items
+    assert (found.code, found.fix) == ("SettingsSyntax", "save it as UTF-8")
+
+
+def test_mark_before_the_first_letter_is_no_mistake(tmp_path):
+    """Editors of Windows put one there."""
+    found = settings_of(toml(tmp_path, "\ufeff[run]\nthreads = 3\n"))
+
+    assert found.run()["threads"].value == 3
 
 
 @pytest.mark.parametrize("flag", ["sources.x.path", "sources.x=1", "run=1", "sources..path=1"])

@@ -157,6 +157,9 @@ def test_other_values_have_an_order(text):
         "SELECT CASE m WHEN m THEN 1 END AS x FROM m",
         "SELECT list_contains([m], m) AS x FROM m",
         "SELECT m IS DISTINCT FROM m AS x FROM m",
+        "SELECT list_union([m], [m]) AS x FROM m",
+        "SELECT list_except([m], [m]) AS x FROM m",
+        "SELECT arg_min(at, m) AS x FROM m",
         "WITH RECURSIVE q(m) AS (SELECT m FROM m UNION SELECT m FROM q) SELECT m FROM q",
     ],
 )  # fmt: skip

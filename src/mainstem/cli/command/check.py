@@ -34,11 +34,16 @@ def check(
     infer : bool
         Write the schema of each source that has none into the file; this reads the data.
     """
+    from mainstem.runtime.start import judged
+
     common.start_log()
     inferred = _infer(file, chosen, common) if infer else None
     resolved = target.resolve(file, chosen)
+    faults, gaps = judged(resolved)
+    own = resolved.findings.items
     findings = sorted(
-        [*resolved.findings.items, *_gaps(resolved)], key=lambda f: (f.severity != "error", f.where)
+        [*own, *faults, *(gap for gap in gaps if gap not in own)],
+        key=lambda f: (f.severity != "error", f.where),
     )
     if common.is_json:
         document = _document(resolved, findings)
@@ -48,27 +53,15 @@ def check(
             say(findings_text(findings, stream=sys.stdout))
         if not common.quiet:
             say(_summary(resolved, findings))
-    return _exit_code(resolved, findings)
+    return _exit_code([*resolved.findings.errors, *faults], gaps)
 
 
-def _gaps(resolved: Resolved) -> list[Finding]:
-    """Give what the engine cannot run; of a wrong pipeline there is no plan to ask about."""
-    from mainstem.runtime.run import load_engine
-
-    if resolved.plan is None:
-        return []
-    found = load_engine("embedded").gaps(resolved.plan)
-    return [gap for gap in found if gap not in resolved.findings.items]
-
-
-def _exit_code(resolved: Resolved, findings: list[Finding]) -> int:
+def _exit_code(errors: list[Finding], gaps: list[Finding]) -> int:
     from mainstem.definition.resolve import UNSUPPORTED
 
-    errors = [f for f in findings if f.severity == "error"]
-    if not errors:
-        return 0
-    is_right = resolved.plan is not None or all(f.code in UNSUPPORTED for f in errors)
-    return UnsupportedError.exit_code if is_right else CheckFailed.exit_code
+    if any(f.code not in UNSUPPORTED for f in errors):
+        return CheckFailed.exit_code
+    return UnsupportedError.exit_code if errors or gaps else 0
 
 
 def _document(resolved: Resolved, findings: list[Finding]) -> dict[str, object]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mainstem.cli import target
+from mainstem.cli.command.runs import given
 from mainstem.cli.options import NO_CHOICE, NO_OPTIONS, Chosen, Common
 from mainstem.cli.output import say, say_json
 from mainstem.cli.table import aligned
@@ -43,7 +44,7 @@ def plan(
         say_json(_document(found, compared, resolved.config(), state_of(resolved)))
         return 0
     parts = [
-        _heading(found), _reads(found), _steps(found), _changes(compared),
+        _heading(found), _reads(found), _steps(found), _rules(found), _changes(compared),
         _section("settings", [(f"{r.section}.{r.option}", text(r.value), r.origin) for r in rows]),
     ]  # fmt: skip
     say("\n\n".join(part for part in parts if part))
@@ -81,6 +82,14 @@ def _steps(plan: Plan) -> str:
     return _section("steps", rows)
 
 
+def _rules(plan: Plan) -> str:
+    rows = []
+    for rule in plan.expectations:
+        most = "" if rule.max_bad is None else f"max_bad {rule.max_bad}"
+        rows.append((f"{rule.on}.{rule.name}", rule.text, rule.on_fail, most))
+    return _section("expectations", rows)
+
+
 def _kept(step: Step) -> str:
     if step.sink is None:
         return "not kept"
@@ -102,7 +111,9 @@ def _plain(value: Any) -> str:
 def _changes(compared: Comparison) -> str:
     if compared.last is None:
         return "since the last run\n  nothing has run yet"
+    with_ = given(compared.last)
     title = f"since run {compared.last.run_id} of {compared.last.started_at[:19]}Z"
+    title += f" with {with_}" if with_ else ""
     rows = [_change(c) for c in compared.changes if c.change != "same"]
     return _section(title, rows) if rows else f"{title}\n  the definition is the same"
 
@@ -132,7 +143,13 @@ def _document(plan: Plan, compared: Comparison, config: list[Row], state: Path) 
              "sink": None if s.sink is None else {"type": s.sink.type, **s.sink.as_dict()}}
             for s in plan.steps
         ],
+        "expectations": [
+            {"on": e.on, "name": e.name, "kind": e.kind, "rule": e.text, "on_fail": e.on_fail,
+             "max_bad": e.max_bad, "file": e.where.file, "line": e.where.line}
+            for e in plan.expectations
+        ],
         "last_run": compared.last.run_id if compared.last else None,
+        "last_params": compared.last.params if compared.last else {},
         "changes": [change.to_dict() for change in compared.changes],
         "settings": [row.to_dict() for row in config],
     }  # fmt: skip

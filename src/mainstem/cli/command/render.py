@@ -12,6 +12,7 @@ from mainstem.errors import DefinitionError, SettingsError, listing, nearest
 
 if TYPE_CHECKING:
     from mainstem.engines.spec import Statement
+    from mainstem.sql.lift import Map
 
 
 def render(
@@ -35,14 +36,40 @@ def render(
         statements = _only(statements, step)
     if common.is_json:
         say_json({"pipeline": plan.name, "engine": engine.name, "steps": [
-            {"name": s.step.name, "mainstem": canonical(s), engine.name: s.sql} for s in statements
+            {"name": s.step.name, "mainstem": canonical(s), engine.name: s.sql}
+            | ({"maps": _maps(s)} if s.maps else {})
+            for s in statements
         ]})  # fmt: skip
         return 0
     say("\n\n".join(
-        f"-- {s.step.name}: Mainstem\n{canonical(s)}\n\n-- {s.step.name}: {engine.name}\n{s.sql}"
+        f"-- {s.step.name}: Mainstem\n{canonical(s)}\n\n{_called(s)}"
+        f"-- {s.step.name}: {engine.name}\n{s.sql}"
         for s in statements
     ))  # fmt: skip
     return 0
+
+
+def _maps(statement: Statement) -> list[dict[str, object]]:
+    """Give what comes before a step's SQL: the rows for its Python functions, and the calls."""
+    return [
+        {"name": made.name, "calls": [_call(made, i) for i in range(len(made.calls))], "rows": sql}
+        for made, sql in zip(statement.maps, statement.map_sql, strict=True)
+    ]
+
+
+def _call(made: Map, number: int) -> str:
+    call = made.calls[number]
+    args = ", ".join(f"a{n}" if n >= 0 else f"r{-1 - n}" for n in call.args)
+    where = f" where a{call.reach}" if call.reach >= 0 else ""
+    return f"r{number} = {call.function}({args}){where}"
+
+
+def _called(statement: Statement) -> str:
+    return "".join(
+        f"-- {statement.step.name}: {made['name']}, for each row {', '.join(made['calls'])}\n"  # type: ignore[arg-type]
+        f"{made['rows']}\n\n"
+        for made in _maps(statement)
+    )
 
 
 def canonical(statement: Statement) -> str:

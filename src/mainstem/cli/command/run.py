@@ -7,7 +7,9 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+from cyclopts import Parameter
 
 from mainstem.cli import target
 from mainstem.cli.failure import findings_text
@@ -17,11 +19,10 @@ from mainstem.cli.options import NO_CHOICE, NO_OPTIONS, Chosen, Common
 from mainstem.cli.output import say, say_line
 from mainstem.cli.progress import Progress
 from mainstem.cli.terminal import is_interactive
-from mainstem.errors import SettingsError, UnsupportedError
+from mainstem.errors import Finding, SettingsError, UnsupportedError
 from mainstem.runtime.start import run_options
 
 if TYPE_CHECKING:
-    from mainstem.definition.resolve import Resolved
     from mainstem.engines.spec import Event
     from mainstem.plan.nodes import Plan
     from mainstem.runtime.run import RunOptions
@@ -31,14 +32,20 @@ LATER = ("spark", "flink", "yarn", "hadoop")
 # A line of progress for each source or table at most this often, in seconds.
 PAUSE_S = 1.0
 EXAMPLE = "write --param name=value, once for each name"
+# What the end of a run in words begins with.
+NOTED = (
+    "journal_repaired", "recovered", "step_kept", "step_recomputed", "nothing_kept",
+    "sink_already_there",
+)  # fmt: skip
 # A shorter run says nothing about speed.
 SURE_S = 1.0
 
 
 def run(
     file: Path | None = None, /, *, param: tuple[str, ...] = (), memory_limit: str = "",
-    threads: int | None = None, engine: str = "embedded", chosen: Chosen = NO_CHOICE,
-    common: Common = NO_OPTIONS,
+    threads: int | None = None, engine: str = "embedded", run_key: str = "",
+    select: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = (),
+    resume: bool = False, chosen: Chosen = NO_CHOICE, common: Common = NO_OPTIONS,
 ) -> int:  # fmt: skip
     """Run a pipeline.
 
@@ -57,6 +64,12 @@ def run(
         Threads of the engine.
     engine : str
         embedded, the only one of this version.
+    run_key : str
+        A name for this run: with the same one again nothing is written.
+    select : tuple of str
+        Tables to write, as orders, orders+ (and all made of it), +orders (and all it is made of).
+    resume : bool
+        Go on at the step where the last run failed.
     """
     common.start_log()
     refuse_later_engine(engine)
@@ -64,11 +77,15 @@ def run(
     threads_text = "" if threads is None else str(threads)
     resolved = target.resolve(file, chosen, memory_limit=memory_limit, threads=threads_text)
     plan = resolved.checked_plan()
-    options = run_options(resolved, params=given, engine=engine)
+    options = run_options(
+        resolved, params=given, engine=engine, run_key=run_key, select=select, resume=resume
+    )
+    # What `check` cannot know is known here: the run has a key, or is refused without one.
+    warnings = [f for f in resolved.findings.items if f.code != "AppendNeedsKey"]
     if common.is_json or (common.output is None and not sys.stdout.isatty()):
-        _run_in_lines(plan, options, resolved, quiet=common.quiet)
+        _run_in_lines(plan, options, warnings, quiet=common.quiet)
     else:
-        _run_in_text(plan, options, resolved, quiet=common.quiet)
+        _run_in_text(plan, options, warnings, quiet=common.quiet)
     return 0
 
 
@@ -96,9 +113,9 @@ def params(texts: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def _run_in_text(plan: Plan, options: RunOptions, resolved: Resolved, *, quiet: bool) -> None:
-    if resolved.findings.items:
-        print(findings_text(resolved.findings.items, stream=sys.stderr), file=sys.stderr)
+def _run_in_text(plan: Plan, options: RunOptions, warnings: list[Finding], *, quiet: bool) -> None:
+    if warnings:
+        print(findings_text(warnings, stream=sys.stderr), file=sys.stderr)
     end: dict[str, Any] = {}
     notes: list[str] = []
     with Progress(plan) as progress, _events(plan, options) as events:
@@ -107,7 +124,7 @@ def _run_in_text(plan: Plan, options: RunOptions, resolved: Resolved, *, quiet: 
                 progress.take(event)
             if event.kind == "run_ended":
                 end = event.facts
-            elif event.kind in ("journal_repaired", "recovered"):
+            elif event.kind in NOTED:
                 notes.append(_note(event))
     if quiet:
         return
@@ -126,6 +143,14 @@ def _pace(end: dict[str, Any]) -> str:
 
 
 def _note(event: Event) -> str:
+    if event.kind == "step_kept":
+        return f"{event.name}: taken over from run {event.facts['run_id']}"
+    if event.kind == "step_recomputed":
+        return f"{event.name}: computed again, as {event.facts['why']}"
+    if event.kind == "nothing_kept":
+        return "no failed run has left a table to take over: everything is computed"
+    if event.kind == "sink_already_there":
+        return f"{event.name}: run {event.facts['run_id']} with this key has written it"
     if event.kind == "recovered":
         outcome = event.facts["outcome"]
         return f"run {event.name} had been killed: its commit was {outcome}"
@@ -133,9 +158,9 @@ def _note(event: Event) -> str:
     return f"the last line of the journal was cut off by a crash: {plural(n_bytes, 'byte')} removed"
 
 
-def _run_in_lines(plan: Plan, options: RunOptions, resolved: Resolved, *, quiet: bool) -> None:
+def _run_in_lines(plan: Plan, options: RunOptions, warnings: list[Finding], *, quiet: bool) -> None:
     if not quiet:
-        for finding in resolved.findings.items:
+        for finding in warnings:
             say_line({"event": "warning", **finding.to_dict()})
     last: dict[str, float] = {}
     with _events(plan, options) as events:

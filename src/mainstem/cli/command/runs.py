@@ -51,8 +51,8 @@ def runs(
     if not found:
         say("nothing has run yet")
         return 0
-    heads = ("run", "status", "started", "took", "written", "error")
-    say(table(heads, [_row(run) for run in shown], right=(3, 4), null=""))
+    heads = ("run", "status", "started", "with", "took", "written", "error")
+    say(table(heads, [_row(run) for run in shown], right=(4, 5), null=""))
     if len(shown) < len(found) and not common.quiet:
         say(f"{len(shown)} of {len(found)}; --limit 0 shows all")
     return 0
@@ -63,7 +63,16 @@ def _row(run: RunRecord) -> tuple[str | None, ...]:
     sinks = run.ledger.get("sinks", {}).values()
     written = count(sum(sink["committed"] for sink in sinks)) if run.is_committed else None
     error = run.error.get("code") if run.error else None
-    return run.run_id, run.status, f"{run.started_at[:19]}Z", took, written, error
+    started = f"{run.started_at[:19]}Z"
+    return run.run_id, run.status, started, given(run), took, written, error
+
+
+def given(run: RunRecord) -> str:
+    """Give what a run was given: its key and the values of its parameters."""
+    values = [f"{name}={value}" for name, value in run.params.items()]
+    key = [f"key={run.run_key}"] if run.run_key else []
+    replay = [f"replay={run.replay['relation']}__{run.replay['kind']}"] if run.replay else []
+    return " ".join([*replay, *key, *values])
 
 
 def _duration_s(run: RunRecord) -> float:

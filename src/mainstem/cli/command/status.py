@@ -63,6 +63,8 @@ def _text(name: str, found: Status) -> str:
 def run_line(run: RunRecord) -> str:
     """Give a run in a line: its name, how it ended, when, and why."""
     parts = [run.run_id, run.status, f"started {run.started_at[:19]}Z"]
+    if run.replay:
+        parts.append(f"a replay of {run.replay['relation']}__{run.replay['kind']}")
     if run.error:
         parts.append(f"{run.error.get('code', '')}: {run.error.get('what', '')}".splitlines()[0])
     return ", ".join(parts)

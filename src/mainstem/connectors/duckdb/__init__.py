@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from mainstem.connectors.duckdb.options import DuckdbSink, DuckdbSource
+from mainstem.connectors.keyed import KeyedPairs
 from mainstem.connectors.spec import Connector
 from mainstem.plan.nodes import Binding
 
 CONNECTOR = Connector("duckdb", DuckdbSource, DuckdbSink, doc=__doc__)
 
 
-def duckdb(path: str, table: str, *, mode: str | None = None, force: bool | None = None) -> Binding:
+def duckdb(
+    path: str, table: str, *, mode: str | KeyedPairs | None = None, force: bool | None = None,
+    cursor: str | None = None,
+) -> Binding:  # fmt: skip
     """Bind a source or a sink to a table of another DuckDB file.
 
     Parameters
@@ -20,9 +24,11 @@ def duckdb(path: str, table: str, *, mode: str | None = None, force: bool | None
     table : str
         ``table`` or ``schema.table``.
     mode : str, optional
-        Sinks: ``overwrite`` (default).
+        Sinks: ``overwrite`` (default), ``append``, or what `ms.merge` or `ms.history` gives.
     force : bool, optional
         Sinks: replace rows that Mainstem did not write.
+    cursor : str, optional
+        Sources: a column that only grows; a run reads the rows above what was read before.
 
     Returns
     -------
@@ -34,4 +40,4 @@ def duckdb(path: str, table: str, *, mode: str | None = None, force: bool | None
     >>> duckdb("warehouse.duckdb", "sales").as_dict()
     {'path': 'warehouse.duckdb', 'table': 'sales'}
     """
-    return Binding.of("duckdb", path=path, table=table, mode=mode, force=force)
+    return Binding.of("duckdb", path=path, table=table, mode=mode, force=force, cursor=cursor)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from mainstem.connectors.keyed import KeyedPairs
 from mainstem.record import record
 
 
@@ -17,10 +18,14 @@ class DuckdbSource:
         The DuckDB file; it is opened for reading only.
     table : str
         ``table`` or ``schema.table``.
+    cursor : str, optional
+        A column that only grows: a run reads the rows above the largest value that the last
+        committed run has read.
     """
 
     path: str
     table: str
+    cursor: str | None = None
 
 
 @record
@@ -34,12 +39,12 @@ class DuckdbSink:
     table : str
         ``table`` or ``schema.table``.
     mode : str
-        ``overwrite`` replaces the rows; ``append`` is a reserved word.
+        ``overwrite`` replaces the rows; ``append`` adds; or ``ms.merge(…)``, ``ms.history(…)``.
     force : bool
         Whether rows that Mainstem did not write may be replaced.
     """
 
     path: str
     table: str
-    mode: Literal["overwrite", "append"] = "overwrite"
+    mode: Literal["overwrite", "append"] | KeyedPairs = "overwrite"
     force: bool = False

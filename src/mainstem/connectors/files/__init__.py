@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mainstem.connectors.files.options import FilesSink, FilesSource
+from mainstem.connectors.keyed import KeyedPairs
 from mainstem.connectors.spec import Connector
 from mainstem.plan.nodes import Binding
 
@@ -15,8 +16,10 @@ def files(
     path: str | Sequence[str], *, format: str | None = None, header: bool | None = None,
     delimiter: str | None = None, quote: str | None = None, null: str | Sequence[str] | None = None,
     compression: str | None = None, multiline: bool | None = None, hive: bool | None = None,
-    member: str | None = None, mode: str | None = None,
+    member: str | None = None, mode: str | KeyedPairs | None = None,
     partition_by: str | Sequence[str] | None = None, force: bool | None = None,
+    verify: str | None = None,
+    incremental: bool | None = None, changed: str | None = None, strict: bool | None = None,
 ) -> Binding:  # fmt: skip
     """Bind a source or a sink to files.
 
@@ -36,12 +39,24 @@ def files(
         Sources: folders named ``column=value`` give declared columns.
     member : str, optional
         Sources: which file of a zip archive.
+    verify : str, optional
+        Sources: how files that Mainstem wrote are compared with their manifest: ``checksum``
+        (default), ``size`` or ``none``.
     mode : str, optional
-        Sinks: ``overwrite`` (default) or ``overwrite_partitions``.
+        Sinks: ``overwrite`` (default), ``overwrite_partitions``, ``append``, or what `ms.merge` or
+        `ms.history` gives.
     partition_by : str or list of str, optional
         Sinks: columns that become folders named ``column=value``.
     force : bool, optional
         Sinks: replace a folder even when it holds files that Mainstem did not write.
+
+    incremental : bool, optional
+        Sources: read only the files that no committed run has read.
+    changed : str, optional
+        Sources read incrementally: ``refuse`` (default) stops a run when a file that was read has
+        changed, ``reread`` reads it again.
+    strict : bool, optional
+        Sources: check every page and decode every column of Parquet files before the run.
 
     Returns
     -------
@@ -56,5 +71,6 @@ def files(
     return Binding.of(
         "files", path=path, format=format, header=header, delimiter=delimiter, quote=quote,
         null=null, compression=compression, multiline=multiline, hive=hive, member=member,
-        mode=mode, partition_by=partition_by, force=force,
+        mode=mode, partition_by=partition_by, force=force, verify=verify, incremental=incremental, changed=changed,
+        strict=strict,
     )  # fmt: skip

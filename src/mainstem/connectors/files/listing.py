@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 from pathlib import Path
 from urllib.parse import unquote
 
 from mainstem.connectors.files.options import FilesSource, Format
+from mainstem.connectors.files.path import is_address, not_local
 from mainstem.errors import NOWHERE, OutsideError, Place, SettingsError, UnsupportedError, listing
 from mainstem.record import record
 
@@ -68,12 +70,41 @@ def list_files(options: FilesSource, where: Place = NOWHERE) -> tuple[InputFile,
     return files
 
 
+def list_paths(
+    options: FilesSource, where: Place = NOWHERE, *, may_be_none: bool = False
+) -> list[str]:
+    """Give the paths of a source, sorted, each once, without looking into any file.
+
+    Parameters
+    ----------
+    options : FilesSource
+        Paths and globs are absolute.
+    where : Place, optional
+        The declaration, for messages.
+    may_be_none : bool, optional
+        Whether a path or glob that matches nothing is right.
+
+    Raises
+    ------
+    OutsideError
+        When a path or glob matches nothing, and that is not right.
+    """
+    found: set[str] = set()
+    for path in options.paths:
+        # One file has one spelling: under another one it would be taken for a new file.
+        plain = path if is_address(path) else os.path.normpath(path)
+        try:
+            found.update(_matches(plain, where))
+        except OutsideError:
+            if not may_be_none:
+                raise
+    return sorted(found)
+
+
 def _matches(path: str, where: Place) -> list[str]:
-    if "://" in path:
-        raise UnsupportedError(
-            f"{path}: only local paths are read by this version", where=where, code="PathNotLocal",
-            fix="copy the files to a local directory",
-        )  # fmt: skip
+    if is_address(path):
+        refused = not_local(path, where)
+        raise UnsupportedError(refused.what, where=where, code=refused.code, fix=refused.fix)
     path = str(Path(path).expanduser()) if path.startswith("~") else path
     if Path(path).is_dir():
         matches = _under(path)
@@ -82,12 +113,15 @@ def _matches(path: str, where: Place) -> list[str]:
     else:
         # Path.glob knows no absolute pattern.
         found = glob.glob(path, recursive=True)  # noqa: PTH207
-        matches = [m for m in found if Path(m).is_file()]
+        # A Path for each of ten thousand names costs more than asking the system about them.
+        matches = [m for m in found if os.path.isfile(m)]  # noqa: PTH113
     if not matches:
+        what = f"no file matches {path!r} (looked in {Path.cwd()})"
+        if Path(path).is_dir():
+            what = f"the folder {path!r} has no files (names that begin with . or _ do not count)"
         raise OutsideError(
-            f"no file matches {path!r} (looked in {Path.cwd()})", where=where, code="FileNotFound",
-            fix="correct the path, or write the files first",
-        )  # fmt: skip
+            what, where=where, code="FileNotFound", fix="correct the path, or write the files first"
+        )
     return matches
 
 
@@ -103,14 +137,20 @@ def _under(directory: str) -> list[str]:
 def _input_file(path: str, options: FilesSource, where: Place) -> InputFile:
     compression = options.compression or COMPRESSIONS.get(Path(path).suffix.lower(), "none")
     try:
-        size = Path(path).stat().st_size
+        status = Path(path).stat()
     except OSError as error:
         raise OutsideError(
             f"cannot read {path}: {error.strerror}", where=where, code="FileNotRead"
         ) from error
+    if not stat.S_ISREG(status.st_mode):
+        # Opening a pipe that nobody writes to would wait for ever, and it can be read only once.
+        raise OutsideError(
+            f"cannot read {path}: it is a pipe, a socket or a device, not a file", where=where,
+            code="FileNotRead", fix="write what it gives to a file, and name that",
+        )  # fmt: skip
     partition = hive_partition(path) if options.hive else ()
     format_ = options.format or format_of(path, where, member=options.member)
-    return InputFile(path, size, format_, compression, partition)
+    return InputFile(path, status.st_size, format_, compression, partition)
 
 
 def format_of(path: str, where: Place = NOWHERE, *, member: str | None = None) -> Format:

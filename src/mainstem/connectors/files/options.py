@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from mainstem.connectors.keyed import KeyedPairs
 from mainstem.record import record
 
 Format = Literal["csv", "tsv", "json", "parquet", "text"]
@@ -34,6 +35,17 @@ class FilesSource:
         Whether folders named ``column=value`` give declared columns.
     member : str, optional
         Which file of a zip archive; needed when it holds several.
+    incremental : bool
+        Whether a run reads only the files that no committed run has read.
+    changed : str
+        What an incremental source does with a file that was read and has changed since: ``refuse``
+        stops the run and names it, ``reread`` reads all of it again.
+    strict : bool
+        Whether every page of a Parquet file is checked and every column decoded before the run,
+        also those that nobody reads. The other formats always are.
+    verify : str
+        How files in a folder that Mainstem wrote are compared with its manifest before they are
+        read: ``checksum`` (sizes too), ``size`` or ``none``.
     """
 
     path: str | tuple[str, ...]
@@ -46,6 +58,10 @@ class FilesSource:
     multiline: bool = False
     hive: bool = False
     member: str | None = None
+    incremental: bool = False
+    changed: Literal["refuse", "reread"] = "refuse"
+    verify: Literal["checksum", "size", "none"] = "checksum"
+    strict: bool = False
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -70,7 +86,7 @@ class FilesSink:
         As for a source; from the name when absent.
     mode : str
         ``overwrite`` replaces everything under `path`; ``overwrite_partitions`` only the partitions
-        that the run wrote; ``append`` is a reserved word.
+        that the run wrote; ``append`` adds; or ``ms.merge(…)``, ``ms.history(…)``.
     partition_by : str or list of str
         Columns that become folders named ``column=value``.
     compression : str, optional
@@ -87,7 +103,7 @@ class FilesSink:
 
     path: str
     format: Format | None = None
-    mode: Literal["overwrite", "overwrite_partitions", "append"] = "overwrite"
+    mode: Literal["overwrite", "overwrite_partitions", "append"] | KeyedPairs = "overwrite"
     partition_by: str | tuple[str, ...] = ()
     compression: Literal["none", "gzip", "zstd", "snappy"] | None = None
     header: bool = True

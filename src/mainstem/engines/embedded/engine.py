@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from mainstem.engines.spec import Event, Program, RunSettings
-from mainstem.errors import Finding
-from mainstem.plan.nodes import Plan, Source, Step
+from mainstem.connectors.files.path import is_address, not_local
+from mainstem.engines.spec import Event, Program, RunSettings, Written
+from mainstem.errors import Finding, Place
+from mainstem.plan.nodes import Binding, Plan, Source, Step
 
 
 class Embedded:
@@ -18,7 +19,15 @@ class Embedded:
     def gaps(self, plan: Plan) -> list[Finding]:
         """Give what this version cannot run of a plan, by name; empty when all is well."""
         found = [f for source in plan.sources for f in _source_gaps(source)]
+        found += _missing_packages(plan)
         return found + [f for step in plan.steps for f in _step_gaps(step)]
+
+    def faults(self, plan: Plan, base_dir: Path) -> list[Finding]:
+        """Give what is wrong with the targets of a plan: what `run` would refuse, by name."""
+        from mainstem.engines.embedded.outputs import judged
+
+        # Where the state file stands is not judged: it is ours.
+        return judged(plan, base_dir, Path())[1].errors
 
     def compile(self, plan: Plan) -> Program:
         """Give the plan as DuckDB's SQL; pure, opens nothing."""
@@ -32,11 +41,23 @@ class Embedded:
 
         return run(program, settings)
 
+    def preview(self, program: Program, settings: RunSettings) -> Iterator[Event]:
+        """Judge the rows of a replay, and write nothing."""
+        from mainstem.engines.embedded.run import preview
+
+        return preview(program, settings)
+
     def recover(self, state_dir: Path, run_id: str) -> list[Event]:
         """Finish or undo what a killed run left."""
         from mainstem.engines.embedded.recover import recover
 
         return recover(state_dir, run_id)
+
+    def written(self, state_dir: Path, run_key: str) -> dict[str, Written]:
+        """Give the tables that runs with this key have committed."""
+        from mainstem.engines.embedded.marks import read_keys
+
+        return read_keys(state_dir, run_key)
 
     def versions(self) -> dict[str, str]:
         """Give the versions that a run is journaled with."""
@@ -48,18 +69,42 @@ class Embedded:
 ENGINE = Embedded()
 
 
-def _source_gaps(source: Source) -> list[Finding]:
-    if source.bounded:
+def _missing_packages(plan: Plan) -> list[Finding]:
+    """Say which packages the Python functions of a plan need and this environment has not."""
+    if not plan.functions:
         return []
+    from importlib.util import find_spec
+
+    by_value = any(not one.home and one.workers != 0 for one in plan.functions)
+    wanted = ["pyarrow", *(["cloudpickle"] if by_value else [])]
+    missing = [name for name in wanted if find_spec(name) is None]
+    first = plan.functions[0]
     return [Finding(
-        "StreamNotYet",
-        f"source {source.name!r} is unbounded, and this version runs bounded inputs",
-        source.where, "bind it to files or to a DuckDB table", step=source.name,
-    )]  # fmt: skip
+        "PackageMissing", f"Python functions need {' and '.join(missing)}, not installed here",
+        first.where, "run: pip install 'mainstem[arrow]'",
+    )] if missing else []  # fmt: skip
+
+
+def _source_gaps(source: Source) -> list[Finding]:
+    found = _not_local(source.binding, source.where, source.name)
+    if not source.bounded:
+        found.append(Finding(
+            "StreamNotYet",
+            f"source {source.name!r} is unbounded, and this version runs bounded inputs",
+            source.where, "bind it to files or to a DuckDB table", step=source.name,
+        ))  # fmt: skip
+    return found
+
+
+def _not_local(binding: Binding, where: Place, name: str) -> list[Finding]:
+    """Refuse addresses; as a sink's path one would become a folder beside the definition."""
+    path = binding.as_dict().get("path", ())
+    paths = (path,) if isinstance(path, str) else path
+    return [not_local(one, where, name) for one in paths if is_address(one)]
 
 
 def _step_gaps(step: Step) -> list[Finding]:
-    found = []
+    found = [] if step.sink is None else _not_local(step.sink, step.where, step.name)
     if step.kind != "append":
         found.append(Finding(
             "UpdatingNotYet", f"table {step.name!r} is updating, which this version does not run",
@@ -71,10 +116,12 @@ def _step_gaps(step: Step) -> list[Finding]:
             f"step {step.name!r} has the named outputs {', '.join(step.outputs)}",
             step.where, "a bad row stops the run in this version", step=step.name,
         ))  # fmt: skip
-    if step.sink is not None and step.sink.as_dict().get("mode") == "append":
+    is_state = step.sink is not None and step.sink.type == "state"
+    if is_state and step.sink and step.sink.as_dict().get("mode") == "append":
         found.append(Finding(
             "AppendReserved",
-            f"mode='append' of {step.name!r} is a reserved word: running twice would double rows",
-            step.where, 'write mode="overwrite" or "overwrite_partitions"', step=step.name,
+            f"mode='append' of {step.name!r} is a reserved word: the state file keeps what the last "
+            "run computed", step.where, 'give it a sink: ms.duckdb(…, mode="append")',
+            step=step.name,
         ))  # fmt: skip
     return found

@@ -40,8 +40,9 @@ def fetch(
     aliases = [f"c{i}" for i in range(len(names))]
     casts = [f"CAST({a} AS {x.replace(_INSTANT, 'TIMESTAMP')}) AS {a}" if _INSTANT in x else a
              for a, x in zip(aliases, types, strict=True)]  # fmt: skip
+    # On a line of its own, the bracket is no part of a comment that ends the query.
     rows = connection.execute(
-        f"SELECT {', '.join(casts)} FROM ({sql.rstrip().rstrip(';')}) AS q({', '.join(aliases)})"
+        f"SELECT {', '.join(casts)} FROM ({_body(sql)}\n) AS q({', '.join(aliases)})"
     )
     zoned = [_INSTANT in x for x in types]
     return (
@@ -52,6 +53,16 @@ def fetch(
             for row in rows.fetchall()
         ],
     )
+
+
+def _body(sql: str) -> str:
+    """Give a statement without its semicolon and what stands behind that."""
+    import duckdb
+
+    raw = sql.encode()
+    # DuckDB counts bytes; a semicolon in a text or comment is no token of its own.
+    ends = (at for at, _ in duckdb.tokenize(sql) if raw[at : at + 1] == b";")
+    return raw[: next(ends, len(raw))].decode()
 
 
 def _aware(value: Any) -> Any:

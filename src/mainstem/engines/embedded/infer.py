@@ -7,6 +7,7 @@ text.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from collections.abc import Iterable
@@ -21,13 +22,14 @@ from mainstem.connectors.files.options import FilesSource
 from mainstem.connectors.spec import read_options
 from mainstem.engines.embedded.failures import words
 from mainstem.engines.embedded.ingest import ingest
-from mainstem.engines.embedded.reference import csv_format
+from mainstem.engines.embedded.reference import DELIMITERS, csv_format, file_header
 from mainstem.engines.embedded.session import plain_connection
 from mainstem.engines.embedded.sources import rooted
 from mainstem.engines.embedded.types import literal, quoted
 from mainstem.errors import DataError, UnsupportedError
 from mainstem.formats.compression import open_binary
 from mainstem.formats.csv import csv_records
+from mainstem.formats.records import Misfit
 from mainstem.plan.nodes import Binding, Source
 from mainstem.plan.types import (
     BIGINT,
@@ -131,7 +133,7 @@ def _of_files(connection: duckdb.DuckDBPyConnection, source: Source) -> list[Fie
     if files[0].format == "parquet":
         paths = ", ".join(literal(file.path) for file in files)
         sql = f"SELECT * FROM read_parquet([{paths}], hive_partitioning = false)"
-        inner = _described(connection, sql)
+        inner = described(connection, sql)
     elif files[0].format == "json":
         inner = _of_json(connection, source, files)
     else:
@@ -156,33 +158,39 @@ def _csv_names(file: InputFile, options: FilesSource) -> list[str]:
     with open_binary(file.path, file.compression, options.member) as stream:
         for record in csv_records(stream, format_):
             if record.misfit is not None:
-                raise DataError(
-                    f"the first line of {file.path} cannot be read: {record.misfit}",
-                    code="SchemaNotInferred", fix="set delimiter and quote",
-                )  # fmt: skip
+                raise _no_header(file, options, f"cannot be read: {record.misfit}")
             if record.line.raw:
                 names = [name or "" for name in record.fields or ()]
-                _refuse_other_delimiter(names, file, options)
+                # Its schema would be one text column, with which every later run succeeds.
+                if len(names) == 1 and not options.delimiter and _other_delimiter(file, options):
+                    raise _no_header(file, options, f"is one column, {names[0]!r}")
                 return names if options.header else [f"column_{i + 1}" for i in range(len(names))]
     return []
 
 
-def _refuse_other_delimiter(names: list[str], file: InputFile, options: FilesSource) -> None:
-    """Refuse a header that is one name with a delimiter of others in it.
+def _other_delimiter(file: InputFile, options: FilesSource) -> str:
+    """Give a delimiter with which the first line has several names; "" when there is none."""
+    spelling = csv_format(options, file)
+    for sign in DELIMITERS.replace(spelling.delimiter, ""):
+        try:
+            names = file_header(file, options, dataclasses.replace(spelling, delimiter=sign))
+        except Misfit:
+            continue
+        if len(names or ()) > 1:
+            return sign
+    return ""
 
-    Its schema would be one text column, with which every later run succeeds and says nothing.
 
-    Raises
-    ------
-    DataError
-        When it looks so and no delimiter was chosen.
-    """
-    found = [sign for sign in ";\t|" if len(names) == 1 and sign in names[0]]
-    if found and not options.delimiter:
-        raise DataError(
-            f"the first line of {file.path} is one column, {names[0]!r}", code="SchemaNotInferred",
-            fix=f"bind it with delimiter={found[0]!r}, then run mainstem check --infer",
-        )  # fmt: skip
+def _no_header(file: InputFile, options: FilesSource, why: str) -> DataError:
+    """Give the error of a first line that gives no names; `delimiter` is one that would do."""
+    sign = _other_delimiter(file, options)
+    fix = "save it as UTF-8" if "UTF-8" in why else "set delimiter and quote"
+    if sign:
+        shown = {"\t": "\\t"}.get(sign, sign)
+        fix = f'bind it with delimiter="{shown}", then run mainstem check --infer'
+    return DataError(
+        f"the first line of {file.path} {why}", code="SchemaNotInferred", fix=fix, delimiter=sign
+    )
 
 
 def _of_texts(
@@ -258,10 +266,17 @@ def _json_type(structure: Any) -> Type:
 def _of_table(connection: duckdb.DuckDBPyConnection, options: DuckdbSource) -> list[Field]:
     connection.execute(f"ATTACH {literal(options.path)} AS other (READ_ONLY)")
     name = ".".join(quoted(part) for part in options.table.split("."))
-    return _described(connection, f"SELECT * FROM other.{name}")
+    return described(connection, f"SELECT * FROM other.{name}")
 
 
-def _described(connection: duckdb.DuckDBPyConnection, sql: str) -> list[Field]:
+def described(connection: duckdb.DuckDBPyConnection, sql: str) -> list[Field]:
+    """Give the columns of a query as types of the contract.
+
+    Raises
+    ------
+    UnsupportedError
+        When a column has a type that has no place there; all are named.
+    """
     relation = connection.sql(sql)
     refused: list[str] = []
     fields = []

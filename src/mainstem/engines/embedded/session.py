@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar, cast
 import duckdb
 
 from mainstem.engines.embedded.failures import explained
+from mainstem.engines.embedded.still import Stamps
 from mainstem.engines.embedded.types import duckdb_type, literal, quoted
 from mainstem.engines.spec import RunSettings
 from mainstem.errors import SettingsError
@@ -73,6 +74,19 @@ class Session:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
+        # Which rows of a source came from which file, by the source's name.
+        self.files: dict[str, tuple[Any, ...]] = {}
+        # The processes that call Python functions, once there are any; they end with the session.
+        self.workers: Any = None
+        # The Parquet files of sources that are read while steps run.
+        self.in_place: dict[str, list[str]] = {}
+        # How those looked before.
+        self.stamps: dict[str, Stamps] = {}
+
+    def check_still(self) -> None:
+        """Check that no file changed which is read while steps run; see `Stamps.check`."""
+        for stamps in self.stamps.values():
+            stamps.check()
 
     def rows(self, sql: str, values: list[Any] | None = None) -> list[tuple[Any, ...]]:
         """Run a short statement and give its rows."""
@@ -146,9 +160,13 @@ def open_session(settings: RunSettings, params: tuple[Param, ...]) -> Iterator[S
             f"threads={settings.threads!r}: {error}",
             code="EngineSettings", fix='write memory_limit="2GB" and threads=2',
         ) from error  # fmt: skip
+    session = None
     try:
-        yield _opened(connection, settings, params)
+        session = _opened(connection, settings, params)
+        yield session
     finally:
+        if session is not None and session.workers is not None:
+            session.workers.close()
         connection.close()
 
 

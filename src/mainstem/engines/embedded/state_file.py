@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
 from mainstem.engines.embedded.failures import outside, words
-from mainstem.engines.embedded.fetch import fetch
 from mainstem.engines.embedded.session import OFFLINE, Session, plain_connection
 from mainstem.engines.embedded.types import literal, quoted
-from mainstem.errors import DataError, StateError
+from mainstem.errors import StateError
 
 NAME = "state.duckdb"
 CATALOG = "__mainstem_state"
@@ -129,29 +127,11 @@ def open_tables(state_dir: Path) -> duckdb.DuckDBPyConnection:
         # A question must not write files, attach others or change these settings.
         connection.execute(
             # DuckDB would draw its bar into the answer, on standard output, after two seconds.
-            "SET enable_progress_bar = false; SET TimeZone = 'UTC'; "
+            # GLOBAL: streams are read through cursors, which would have the zone of the machine.
+            "SET enable_progress_bar = false; SET GLOBAL TimeZone = 'UTC'; SET TimeZone = 'UTC'; "
             "SET enable_external_access = false; SET lock_configuration = true"
         )
     except BaseException:
         connection.close()
         raise
     return connection
-
-
-def ask(
-    connection: duckdb.DuckDBPyConnection, sql: str
-) -> tuple[list[str], list[str], list[tuple[Any, ...]]]:
-    """Give the column names, types and rows of a question to the state tables."""
-    try:
-        # In a thread: DuckDB hears of Ctrl-C only between its tasks, and one may take minutes.
-        watched = Session(connection).watch_call(lambda: fetch(connection, sql))
-        while True:
-            next(watched)
-    except StopIteration as end:
-        rows: tuple[list[str], list[str], list[tuple[Any, ...]]] = end.value
-        return rows
-    except duckdb.Error as error:
-        raise DataError(
-            f"the query failed: {words(error)}", code="QueryFailed",
-            fix="`mainstem query` reads the tables of the state file; see docs/running.md",
-        ) from error  # fmt: skip
