@@ -27,10 +27,10 @@ from mainstem.connectors.files import files
 from mainstem.connectors.files.listing import list_files
 from mainstem.connectors.files.options import FilesSource
 from mainstem.connectors.spec import read_options
-from mainstem.engines.embedded import checks
-from mainstem.engines.embedded.guard import Workspace, has_extra_fields
-from mainstem.engines.embedded.ingest import IngestOptions, ingest
-from mainstem.engines.embedded.shape import shape_of
+from mainstem.engines.embedded.reading import checks
+from mainstem.engines.embedded.reading.guard import Workspace, has_extra_fields
+from mainstem.engines.embedded.reading.ingest import IngestOptions, ingest
+from mainstem.engines.embedded.reading.shape import shape_of
 from mainstem.formats.csv import CsvFormat
 from mainstem.plan.nodes import Source
 from mainstem.plan.types import parse_schema

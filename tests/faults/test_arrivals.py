@@ -2,7 +2,7 @@
 
 import pytest
 
-from mainstem.engines.embedded.resume import FOLDER
+from mainstem.engines.embedded.writing.resume import FOLDER
 from mainstem.runtime.state import state_dir
 from mainstem.runtime.status import runs
 from mainstem.storage.local import points

@@ -11,7 +11,7 @@ from mainstem.cli.terminal import harmless
 from mainstem.cli.values import text
 
 if TYPE_CHECKING:
-    from mainstem.engines.embedded.aside import Counted
+    from mainstem.engines.embedded.judging.aside import Counted
     from mainstem.runtime.aside import Explained, Preview
 
 # How much of a value a table shows.

@@ -22,7 +22,7 @@ from mainstem.record import record
 from mainstem.runtime.profile_suggest import LANGUAGES, python_code, sql_code, suggestions
 
 if TYPE_CHECKING:
-    from mainstem.engines.embedded.profile_sources import Profiler
+    from mainstem.engines.embedded.profile.sources import Profiler
     from mainstem.plan.types import Schema
     from mainstem.runtime.profile_compare import Comparison
 
@@ -264,7 +264,7 @@ def profile_relations(
 
 @contextmanager
 def _profiler(base_dir: Path, state_dir: Path, options: ProfileOptions) -> Iterator[Profiler]:
-    from mainstem.engines.embedded.profile_sources import open_profiler
+    from mainstem.engines.embedded.profile.sources import open_profiler
 
     # Beside the state, when there is one: it is the disk that has room for such data.
     near = state_dir if state_dir.is_dir() and state_dir != Path() else None

@@ -92,7 +92,7 @@ def refuse_sample(sample: int) -> None:
 
 def _chosen(plan: Plan, names: Sequence[str], folder: Path) -> tuple[list[str], list[str]]:
     """Give the sources and tables that are meant, in the order of the pipeline."""
-    from mainstem.engines.embedded.profile_sources import table_names
+    from mainstem.engines.embedded.profile.sources import table_names
 
     sources = [source.name for source in plan.sources]
     if names and all(name in sources for name in names):

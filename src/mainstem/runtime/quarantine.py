@@ -26,7 +26,7 @@ from mainstem.runtime.status import runs
 from mainstem.sql.replay import bind_set
 
 if TYPE_CHECKING:
-    from mainstem.engines.embedded.aside import Counted
+    from mainstem.engines.embedded.judging.aside import Counted
 
 ENDINGS = (".csv", ".json", ".jsonl", ".ndjson", ".parquet")
 
@@ -47,7 +47,7 @@ class Quarantine:
 
     def ls(self) -> tuple[Counted, ...]:
         """Count them by relation, kind and rule or reason."""
-        from mainstem.engines.embedded.aside import counted
+        from mainstem.engines.embedded.judging.aside import counted
         from mainstem.engines.embedded.state_file import state_path
 
         refuse_while_running(self._folder)
@@ -57,7 +57,7 @@ class Quarantine:
         self, relation: str, *, limit: int = 20, **filters: Any
     ) -> tuple[list[str], list[tuple[Any, ...]]]:
         """Give columns and rows, oldest first; `limit` 0 gives all."""
-        from mainstem.engines.embedded.aside import shown
+        from mainstem.engines.embedded.judging.aside import shown
 
         chosen = chosen_rows(relation, filters)
         return shown(self._folder, self._meant(chosen), _status(chosen), limit)
@@ -97,7 +97,7 @@ class Quarantine:
         SettingsError
             For another ending, or `raw` of rows that have no bytes.
         """
-        from mainstem.engines.embedded import aside
+        from mainstem.engines.embedded.judging import aside
 
         chosen = chosen_rows(relation, filters)
         given, out = self._meant(chosen), Path(path)
@@ -180,7 +180,7 @@ class Quarantine:
 
     def count(self, relation: str, **filters: Any) -> int:
         """Count chosen rows, the open ones if nothing else is said."""
-        from mainstem.engines.embedded import aside
+        from mainstem.engines.embedded.judging import aside
 
         chosen = chosen_rows(relation, filters)
         return aside.count(self._folder, self._meant(chosen), _status(chosen))
@@ -209,7 +209,7 @@ class Quarantine:
         StateError
             When there is nothing to drop.
         """  # noqa: DOC501 - built by a function
-        from mainstem.engines.embedded import aside
+        from mainstem.engines.embedded.judging import aside
 
         chosen = replace(chosen_rows(relation, filters), status="open")
         if not (everything or chosen.rule or chosen.reason or chosen.run or chosen.ids):
@@ -234,7 +234,7 @@ class Quarantine:
     # Which rows
 
     def _meant(self, chosen: Chosen) -> Replay:
-        from mainstem.engines.embedded.aside import KINDS, kinds_of
+        from mainstem.engines.embedded.judging.aside import KINDS, kinds_of
 
         refuse_while_running(self._folder)
         name, _, kind = chosen.relation.rpartition("__")
@@ -346,7 +346,7 @@ class Quarantine:
         return f"it would fail again: {next(iter(facts['by_rule']))}"
 
     def _export_raw(self, given: Replay, status: str, out: Path) -> int:
-        from mainstem.engines.embedded import aside
+        from mainstem.engines.embedded.judging import aside
 
         plan = self._resolved.plan
         source = plan.source(given.relation) if plan else None

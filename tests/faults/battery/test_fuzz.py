@@ -15,8 +15,8 @@ import pytest
 from mainstem.connectors.files.listing import list_files
 from mainstem.connectors.files.options import FilesSource
 from mainstem.connectors.spec import read_options
-from mainstem.engines.embedded.ingest import ingest
-from mainstem.engines.embedded.reference import file_columns
+from mainstem.engines.embedded.reading.ingest import ingest
+from mainstem.engines.embedded.reading.reference import file_columns
 from mainstem.errors import NOWHERE, MainstemError
 from mainstem.plan.nodes import Source
 from tests.unit.embedded_reading import dirty

@@ -15,9 +15,9 @@ import pytest
 
 from mainstem.connectors.files import files
 from mainstem.definition.pipeline import Pipeline
-from mainstem.engines.embedded import ingest as ingesting
-from mainstem.engines.embedded import reading, sources
-from mainstem.engines.embedded.ingest import ingest
+from mainstem.engines.embedded.reading import ingest as ingesting
+from mainstem.engines.embedded.reading import sources, statements
+from mainstem.engines.embedded.reading.ingest import ingest
 from mainstem.engines.embedded.run import Run
 from mainstem.errors import BusyError, OutsideError
 from mainstem.plan.nodes import Source
@@ -83,8 +83,8 @@ def test_text_file_that_changes(
     path = tmp_path / "in.csv"
     path.write_bytes(ROWS)
     where, name = {
-        "before the pass": (ingesting, "list_files"), "before DuckDB": (reading, "groups"),
-        "after DuckDB": (reading, "expected_rows"),
+        "before the pass": (ingesting, "list_files"), "before DuckDB": (statements, "groups"),
+        "after DuckDB": (statements, "expected_rows"),
     }[moment]  # fmt: skip
     monkeypatch.setattr(where, name, once(getattr(where, name), lambda: change(path)))
     with pytest.raises(OutsideError) as caught:
@@ -163,7 +163,7 @@ import re, sys
 from pathlib import Path
 import duckdb
 from mainstem.connectors.files import files
-from mainstem.engines.embedded.ingest import ingest
+from mainstem.engines.embedded.reading.ingest import ingest
 from mainstem.plan.nodes import Source
 from mainstem.plan.types import parse_schema
 source = Source("s", files(sys.argv[1]), parse_schema(sys.argv[2]), on_bad="dead_letter")

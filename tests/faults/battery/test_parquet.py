@@ -12,7 +12,7 @@ import pytest
 from mainstem.cli.ledger import ledger_text
 from mainstem.connectors.files import files
 from mainstem.definition.pipeline import Pipeline
-from mainstem.engines.embedded.scan import scan
+from mainstem.engines.embedded.reading.scan import scan
 from mainstem.errors import DataError
 from mainstem.plan.nodes import Source
 from mainstem.plan.types import parse_schema

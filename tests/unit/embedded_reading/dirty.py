@@ -10,7 +10,7 @@ from mainstem.connectors.files import files
 from mainstem.connectors.files.listing import list_files
 from mainstem.connectors.files.options import FilesSource
 from mainstem.connectors.spec import read_options
-from mainstem.engines.embedded.reference import FileReader, encoded, file_columns
+from mainstem.engines.embedded.reading.reference import FileReader, encoded, file_columns
 from mainstem.errors import NOWHERE
 from mainstem.formats.records import BadRow
 from mainstem.plan.nodes import Source

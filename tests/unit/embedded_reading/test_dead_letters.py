@@ -16,7 +16,7 @@ import duckdb
 import pytest
 
 from mainstem.connectors.files import files
-from mainstem.engines.embedded.ingest import IngestOptions, IngestReport, ingest
+from mainstem.engines.embedded.reading.ingest import IngestOptions, IngestReport, ingest
 from mainstem.errors import DataError
 from mainstem.formats import lines
 from mainstem.formats.records import REASONS

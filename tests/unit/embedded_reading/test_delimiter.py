@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from mainstem.connectors.files import files
-from mainstem.engines.embedded.ingest import IngestOptions, ingest
+from mainstem.engines.embedded.reading.ingest import IngestOptions, ingest
 from mainstem.errors import DataError
 from mainstem.plan.nodes import Source
 from mainstem.plan.types import parse_schema

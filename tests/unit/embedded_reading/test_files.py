@@ -17,8 +17,8 @@ import pytest
 
 from mainstem.connectors.duckdb import duckdb as duckdb_table
 from mainstem.connectors.files import files
-from mainstem.engines.embedded.ingest import IngestOptions, ingest
-from mainstem.engines.embedded.scan import scan
+from mainstem.engines.embedded.reading.ingest import IngestOptions, ingest
+from mainstem.engines.embedded.reading.scan import scan
 from mainstem.errors import DataError, OutsideError, SettingsError
 from mainstem.plan.nodes import Source
 from mainstem.plan.types import parse_schema

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from mainstem.engines.embedded.ingest import IngestOptions, IngestReport, ingest
+from mainstem.engines.embedded.reading.ingest import IngestOptions, IngestReport, ingest
 from mainstem.errors import DataError
 from mainstem.formats.records import BadRow
 from mainstem.plan.nodes import Source

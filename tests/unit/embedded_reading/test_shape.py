@@ -9,8 +9,8 @@ import duckdb
 import pytest
 
 from mainstem.connectors.files import files
-from mainstem.engines.embedded.ingest import ingest
-from mainstem.engines.embedded.shape import shape_of
+from mainstem.engines.embedded.reading.ingest import ingest
+from mainstem.engines.embedded.reading.shape import shape_of
 from mainstem.errors import DataError
 from mainstem.plan.nodes import Source
 from mainstem.plan.types import parse_schema

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mainstem.engines.embedded.shape import shape_of
+from mainstem.engines.embedded.reading.shape import shape_of
 from mainstem.plan.types import parse_schema
 from tests.unit.embedded_reading import dirty
 from tests.unit.embedded_reading.test_same_as_reference import check_file

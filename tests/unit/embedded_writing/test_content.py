@@ -9,7 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mainstem.connectors.keyed import Keyed
-from mainstem.engines.embedded.content import content, counted, drop_statements, memory_columns
+from mainstem.engines.embedded.writing.content import (
+    content,
+    counted,
+    drop_statements,
+    memory_columns,
+)
 from tests.unit.embedded_writing.keyed_reference import merged, versions
 
 COLUMNS = ("a", "b", "seq", "op", "x", "y")

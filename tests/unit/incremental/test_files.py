@@ -105,7 +105,7 @@ def test_touched_file_is_not_read_again(tmp_path):
     os.utime(tmp_path / "in/a.csv", ns=(1_000, 1_000))
     assert line(run_all(tmp_path))["read"] == 0
     assert rows_of(tmp_path / "out") == [1]
-    from mainstem.engines.embedded.marks import read_marks
+    from mainstem.engines.embedded.reading.marks import read_marks
 
     (mark,) = read_marks(state_dir(tmp_path, "shop")).files["orders"].values()
     assert mark.mtime_ns == 1_000

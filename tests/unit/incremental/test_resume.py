@@ -11,7 +11,7 @@ import pytest
 from mainstem.connectors.duckdb import duckdb as duckdb_table
 from mainstem.connectors.files import files
 from mainstem.definition.pipeline import Pipeline
-from mainstem.engines.embedded.resume import FOLDER, NAME
+from mainstem.engines.embedded.writing.resume import FOLDER, NAME
 from mainstem.errors import MainstemError, OutsideError
 from mainstem.runtime.query import query
 from mainstem.runtime.run import RunOptions, run

@@ -9,18 +9,12 @@ from mainstem.connectors.files import files
 from mainstem.connectors.keyed import history, merge
 from mainstem.definition.pipeline import Pipeline
 from mainstem.definition.rule import unique
-from mainstem.engines.embedded import (
-    duckdb_keyed,
-    duckdb_sink,
-    expected,
-    ingest,
-    keyed,
-    reading,
-    sources,
-)
 from mainstem.engines.embedded import run as engine_run
-from mainstem.engines.embedded.expect import Judgement
+from mainstem.engines.embedded.judging import expected
+from mainstem.engines.embedded.judging.expect import Judgement
+from mainstem.engines.embedded.reading import ingest, sources, statements
 from mainstem.engines.embedded.session import Session
+from mainstem.engines.embedded.writing import duckdb_keyed, duckdb_sink, keyed
 from mainstem.errors import InternalError
 from tests.unit.ledger.boundaries import (
     NAME,
@@ -82,7 +76,7 @@ def test_between_a_source_and_its_readers(tmp_path, monkeypatch, kind, by):
 
 def test_between_the_lines_of_a_file_and_its_table(tmp_path, monkeypatch, by):
     """What DuckDB's reader lost or doubled is read again by the slow reader: here nothing stops."""
-    sql_of = reading.insert_sql
+    sql_of = statements.insert_sql
 
     def tampered(*given):
         sql, values = sql_of(*given)
@@ -90,7 +84,7 @@ def test_between_the_lines_of_a_file_and_its_table(tmp_path, monkeypatch, by):
         # A parameter stands in the text twice when the SELECT does.
         return f"{head} {altered('SELECT ' + select, by)}", values * (1 if by < 0 else 2)
 
-    monkeypatch.setattr(reading, "insert_sql", tampered)
+    monkeypatch.setattr(statements, "insert_sql", tampered)
     p = one_table(write_source(tmp_path, "csv", 1), files("out/t.csv"))
 
     assert run_plan(tmp_path, p)["sinks"]["t"]["committed"] == 4

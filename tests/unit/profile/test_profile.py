@@ -10,8 +10,8 @@ import duckdb
 import pytest
 
 import mainstem as ms
-from mainstem.engines.embedded import profile as measuring
-from mainstem.engines.embedded.profile_column import pattern_of
+from mainstem.engines.embedded.profile import measure as measuring
+from mainstem.engines.embedded.profile.column import pattern_of
 from mainstem.errors import DataError, SettingsError
 from mainstem.runtime.profile import ProfileOptions, profile_file, read_profile
 from tests.unit.profile.measures import figures, gaps, number, plain

@@ -7,7 +7,7 @@ coercion table, and fractions are cut before they become whole numbers.
 
 from __future__ import annotations
 
-from mainstem.engines.embedded.checks import TIMESTAMP_REGEX
+from mainstem.engines.embedded.reading.checks import TIMESTAMP_REGEX
 from mainstem.engines.embedded.types import duckdb_type
 from mainstem.plan.types import MAX_PRECISION, Type, in_expressions
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mainstem.engines.embedded.outputs import Output
 from mainstem.engines.embedded.session import Session
 from mainstem.engines.embedded.types import literal, quoted
+from mainstem.engines.embedded.writing.outputs import Output
 from mainstem.errors import InternalError
 from mainstem.record import mutable
 

@@ -24,7 +24,7 @@ class Embedded:
 
     def faults(self, plan: Plan, base_dir: Path) -> list[Finding]:
         """Give what is wrong with the targets of a plan: what `run` would refuse, by name."""
-        from mainstem.engines.embedded.outputs import judged
+        from mainstem.engines.embedded.writing.outputs import judged
 
         # Where the state file stands is not judged: it is ours.
         return judged(plan, base_dir, Path())[1].errors
@@ -49,13 +49,13 @@ class Embedded:
 
     def recover(self, state_dir: Path, run_id: str) -> list[Event]:
         """Finish or undo what a killed run left."""
-        from mainstem.engines.embedded.recover import recover
+        from mainstem.engines.embedded.writing.recover import recover
 
         return recover(state_dir, run_id)
 
     def written(self, state_dir: Path, run_key: str) -> dict[str, Written]:
         """Give the tables that runs with this key have committed."""
-        from mainstem.engines.embedded.marks import read_keys
+        from mainstem.engines.embedded.reading.marks import read_keys
 
         return read_keys(state_dir, run_key)
 

@@ -21,10 +21,10 @@ from mainstem.connectors.files.listing import InputFile, list_files
 from mainstem.connectors.files.options import FilesSource
 from mainstem.connectors.spec import read_options
 from mainstem.engines.embedded.failures import words
-from mainstem.engines.embedded.ingest import ingest
-from mainstem.engines.embedded.reference import DELIMITERS, csv_format, file_header
+from mainstem.engines.embedded.reading.ingest import ingest
+from mainstem.engines.embedded.reading.reference import DELIMITERS, csv_format, file_header
+from mainstem.engines.embedded.reading.sources import rooted
 from mainstem.engines.embedded.session import plain_connection
-from mainstem.engines.embedded.sources import rooted
 from mainstem.engines.embedded.types import literal, quoted
 from mainstem.errors import DataError, UnsupportedError
 from mainstem.formats.compression import open_binary

@@ -10,27 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from mainstem.engines.embedded.arrivals import Arrivals
-from mainstem.engines.embedded.commit import Commit
 from mainstem.engines.embedded.counting import unbalanced
 from mainstem.engines.embedded.culprit import culprit
-from mainstem.engines.embedded.expected import Expected
 from mainstem.engines.embedded.failures import explained, is_data
-from mainstem.engines.embedded.keep import keep
-from mainstem.engines.embedded.marks import make_tables, write_keys
-from mainstem.engines.embedded.outputs import Output, outputs, refuse_strangers
-from mainstem.engines.embedded.resume import Resume, forget
-from mainstem.engines.embedded.rowgroups import named
+from mainstem.engines.embedded.judging.expected import Expected
+from mainstem.engines.embedded.judging.keep import keep
+from mainstem.engines.embedded.reading.arrivals import Arrivals
+from mainstem.engines.embedded.reading.marks import make_tables, write_keys
+from mainstem.engines.embedded.reading.rowgroups import named
+from mainstem.engines.embedded.reading.sources import as_events
 from mainstem.engines.embedded.session import Session, keep_order, open_session, spill_dir
-from mainstem.engines.embedded.sources import as_events
-from mainstem.engines.embedded.stage import (
-    planned_targets,
-    record_staging,
-    remove_staged,
-    stage,
-    staging_dir,
-)
-from mainstem.engines.embedded.staged import Staged, Staging
 from mainstem.engines.embedded.state_file import (
     attach_state,
     record_run,
@@ -38,7 +27,18 @@ from mainstem.engines.embedded.state_file import (
     state_table,
 )
 from mainstem.engines.embedded.types import quoted
-from mainstem.engines.embedded.write import sink_select
+from mainstem.engines.embedded.writing.commit import Commit
+from mainstem.engines.embedded.writing.outputs import Output, outputs, refuse_strangers
+from mainstem.engines.embedded.writing.resume import Resume, forget
+from mainstem.engines.embedded.writing.stage import (
+    planned_targets,
+    record_staging,
+    remove_staged,
+    stage,
+    staging_dir,
+)
+from mainstem.engines.embedded.writing.staged import Staged, Staging
+from mainstem.engines.embedded.writing.write import sink_select
 from mainstem.engines.spec import Event, Program, RunSettings, SourceRead, Statement, Written
 from mainstem.errors import InternalError, MainstemError
 from mainstem.plan.nodes import Plan, fingerprint
@@ -50,7 +50,7 @@ from mainstem.storage.local.durable import remove
 from mainstem.storage.local.record import CommitRecord, Target, clear_record
 
 if TYPE_CHECKING:
-    from mainstem.engines.embedded.replay import Replaying
+    from mainstem.engines.embedded.judging.replay import Replaying
 
 TOKEN_FORMAT = 1
 
@@ -417,7 +417,7 @@ def run(program: Program, settings: RunSettings) -> Iterator[Event]:
 def _replaying(session: Session, settings: RunSettings, plan: Plan) -> Replaying | None:
     if settings.replay is None:
         return None
-    from mainstem.engines.embedded.replay import Replaying
+    from mainstem.engines.embedded.judging.replay import Replaying
 
     return Replaying(session, settings, plan, settings.replay)
 

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar, cast
 import duckdb
 
 from mainstem.engines.embedded.failures import explained
-from mainstem.engines.embedded.still import Stamps
+from mainstem.engines.embedded.reading.still import Stamps
 from mainstem.engines.embedded.types import duckdb_type, literal, quoted
 from mainstem.engines.spec import RunSettings
 from mainstem.errors import SettingsError

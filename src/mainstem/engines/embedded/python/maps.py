@@ -20,12 +20,12 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from mainstem.engines.embedded.keep import DEAD, Kept
+from mainstem.engines.embedded.judging.keep import DEAD, Kept
 from mainstem.engines.embedded.python.evaluate import CallFailed, Evaluated, Evaluator, Failure
 from mainstem.engines.embedded.python.pool import Pool, Setup
 from mainstem.engines.embedded.python.values import arrow_type
+from mainstem.engines.embedded.reading.sources import as_events
 from mainstem.engines.embedded.session import Session, keep_order, spill_dir
-from mainstem.engines.embedded.sources import as_events
 from mainstem.engines.embedded.types import quoted
 from mainstem.engines.spec import Event, RunSettings, Statement
 from mainstem.errors import DataError, InternalError, OutsideError, Place

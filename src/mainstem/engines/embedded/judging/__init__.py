@@ -1,0 +1,1 @@
+"""Rows judged by expectations, and those put aside: kept, looked at, replayed."""

@@ -1,0 +1,1 @@
+"""Relations measured for `mainstem profile`."""

@@ -1,0 +1,1 @@
+"""Tables written: staged where nobody looks, then committed together."""
