@@ -42,6 +42,8 @@ from uv_install import (
 TESTED = ((3, 11), (3, 12), (3, 13))
 RESOLVED_ONLY = "3.14: resolved in uv.lock only, not tested"
 FAST_LIMIT_S = 60
+# Tests share nothing but the machine, so they run side by side.
+ALL_CORES = ("-n", "auto")
 
 # Run with `python` of the environment that has the group.
 DEMO = (("examples/flights/demo.py",),)
@@ -264,12 +266,12 @@ def test_everything(*, long: bool) -> None:
             pytest(
                 f"unit and conformance on Python {python}",
                 other,
-                ["-q", *folders],
+                ["-q", *ALL_CORES, *folders],
                 size="long" if long else "",
             )
     MAIN.install()
     here = ".".join(map(str, sys.version_info[:3]))
-    everything = ["--durations=10", "--durations-min=0.01", "tests"]
+    everything = [*ALL_CORES, "--durations=10", "--durations-min=0.01", "tests"]
     pytest(f"all tests on Python {here}", MAIN, everything, size="long" if long else "")
     finish()
 
@@ -286,7 +288,7 @@ def test_fast() -> None:
     """
     MAIN.install()
     programs = [f"--ignore=tests/unit/{name}" for name in ("cli", "demo")]
-    options = ["-q", "-n", "auto", *programs, *suites("unit", "conformance")]
+    options = ["-q", *ALL_CORES, *programs, *suites("unit", "conformance")]
     pytest("test-fast", MAIN, options, timeout_s=FAST_LIMIT_S, size="fast")
     finish()
 
