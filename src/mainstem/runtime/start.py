@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
@@ -42,6 +43,13 @@ class RunResult:
     def rows(self, table: str) -> int:
         """Give how many rows a table got."""
         return int(self.ledger["sinks"][table]["committed"])
+
+    def _repr_html_(self) -> str:
+        from mainstem.runtime.notebook import ledger_html
+
+        return ledger_html(
+            f"{self.status} in {self.seconds:.2f} s (run {self.run_id})", self.ledger
+        )
 
 
 def run_pipeline(
@@ -91,12 +99,25 @@ def run_pipeline(
         memory_limit=memory_limit, threads=threads, run_key=run_key, select=select, resume=resume,
     )  # fmt: skip
     events: list[Event] = []
+    show = _watcher()
     with closing(cast("Any", run(resolved.checked_plan(), options))) as stream:
-        events += [event for event in stream if event.kind != "progress"]
+        for event in stream:
+            show(event)
+            if event.kind != "progress":
+                events.append(event)
     facts = events[-1].facts
     return RunResult(
         facts["run_id"], facts["status"], facts["seconds"], facts["ledger"], tuple(events)
     )
+
+
+def _watcher() -> Callable[[Event], None]:
+    # IPython is there before a notebook's first cell; without it not even this module is loaded.
+    if "IPython" not in sys.modules:
+        return lambda event: None
+    from mainstem.runtime.notebook import watcher
+
+    return watcher()
 
 
 def judged(
