@@ -6,6 +6,7 @@ every table that depends on it. Secrets are no part of any: their text is ``***`
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from mainstem.plan import tree
@@ -43,10 +44,14 @@ def fingerprints(plan: Plan) -> dict[str, str]:
     return found
 
 
-def plan_fingerprint(plan: Plan) -> str:
-    """Give one fingerprint of everything: name, sources, steps, parameters and bindings."""
-    parts = sorted(fingerprints(plan).items())
-    return fingerprint([PLAN_FORMAT, plan.name, parts, [_param(param) for param in plan.params]])
+def plan_fingerprint(plan: Plan, parts: Mapping[str, str] | None = None) -> str:
+    """Give one fingerprint of everything: name, sources, steps, parameters and bindings.
+
+    `parts` are the plan's `fingerprints`, where they are known already.
+    """
+    parts = fingerprints(plan) if parts is None else parts
+    params = [_param(param) for param in plan.params]
+    return fingerprint([PLAN_FORMAT, plan.name, sorted(parts.items()), params])
 
 
 def _source(source: Source) -> list[Any]:

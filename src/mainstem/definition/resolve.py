@@ -39,6 +39,7 @@ from mainstem.errors import (
     nearest,
 )
 from mainstem.plan.nodes import Binding, Expectation, Plan, Source, Step
+from mainstem.plan.tree import Query
 from mainstem.plan.types import Schema, in_expressions
 from mainstem.record import record
 from mainstem.settings.file import read
@@ -193,11 +194,11 @@ class _Work:
     # Steps
 
     def all_steps(self) -> None:
-        texts: dict[str, tuple[StepDeclaration, Text]] = {}
+        read_steps: dict[str, tuple[StepDeclaration, Text, Query]] = {}
         for declared in self.pipeline.steps:
-            text = self.statement(declared)
-            if text is not None:
-                texts[declared.name] = (declared, text)
+            found = self.statement(declared)
+            if found is not None:
+                read_steps[declared.name] = (declared, *found)
         known = [declared.name for declared in self.pipeline.declarations()]
         broken = {name.lower() for name in self.pipeline.broken} - {n.lower() for n in known}
         read = {name for reads in self.reads.values() for name in reads.names}
@@ -212,7 +213,7 @@ class _Work:
                 continue
             step = None
             if name not in self.failed and not self.failed & set(self.reads[name].names):
-                step = self.step(*texts[name])
+                step = self.step(*read_steps[name])
             if step is None:
                 self.failed.add(name)
             else:
@@ -230,7 +231,7 @@ class _Work:
             if own[name] or name in rules or name in self.reads
         }
 
-    def statement(self, declared: StepDeclaration) -> Text | None:
+    def statement(self, declared: StepDeclaration) -> tuple[Text, Query] | None:
         try:
             text = declared.statement()
         except MainstemError as error:
@@ -242,12 +243,13 @@ class _Work:
             self.failed.add(declared.name)
             return None
         try:
-            self.reads[declared.name] = reads_of(tree_of(text))
+            tree = tree_of(text)
         except MainstemError:
             self.failed.add(declared.name)
             self.placed_syntax(declared, text)
             return None
-        return text
+        self.reads[declared.name] = reads_of(tree)
+        return text, tree
 
     def placed_syntax(self, declared: StepDeclaration, text: Text) -> None:
         """Read a wrong text again, now that its place in the user's file is worth finding."""
@@ -257,14 +259,13 @@ class _Work:
         except MainstemError as error:
             self.findings.add(_placed(error.finding, declared, located))
 
-    def step(self, declared: StepDeclaration, text: Text) -> Step | None:
+    def step(self, declared: StepDeclaration, text: Text, tree: Query) -> Step | None:
         tables = {name: source.schema for name, source in self.sources.items()}
         tables |= {name: step.schema for name, step in self.steps.items()}
         params = {param.name: param.type for param in self.pipeline.params}
         own = Findings()
         # A misspelt name may mean a step that is wrong itself, or one that comes later.
         known = [other.name for other in self.pipeline.declarations() if other is not declared]
-        tree = tree_of(text)
         bound_query = bind_tree(
             tree, tables, source=text, params=params, declared=known, findings=own,
             functions=self.pipeline.functions,

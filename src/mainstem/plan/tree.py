@@ -366,23 +366,29 @@ NodeT = TypeVar("NodeT", bound=Node)
 
 def children(node: Node) -> Iterator[Node]:
     """Give the nodes directly below, in the order of the fields."""
+    found: list[Node] = []
     for name in node.__dataclass_fields__:
-        yield from _nodes(getattr(node, name))
+        _take(getattr(node, name), found)
+    return iter(found)
 
 
-def _nodes(value: Any) -> Iterator[Node]:
+def _take(value: Any, found: list[Node]) -> None:
     if isinstance(value, Node):
-        yield value
+        found.append(value)
     elif isinstance(value, tuple):
         for item in value:
-            yield from _nodes(item)
+            _take(item, found)
 
 
 def walk(node: Node) -> Iterator[Node]:
     """Give the node and all below it, parents first."""
-    yield node
-    for child in children(node):
-        yield from walk(child)
+    # A stack and no recursion: planning walks every tree a dozen times, and a nested generator
+    # hands each node up through all levels above it.
+    waiting = [node]
+    while waiting:
+        one = waiting.pop()
+        yield one
+        waiting += reversed(list(children(one)))
 
 
 def rebuilt(node: NodeT, change: Callable[[Node], Node]) -> NodeT:

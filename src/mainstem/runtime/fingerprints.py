@@ -12,7 +12,7 @@ def described(plan: Plan) -> dict[str, Any]:
     """Give a plan as plain data: its fingerprint, and fingerprint and text of every part."""
     prints = fingerprints(plan)
     return {
-        "fingerprint": plan_fingerprint(plan),
+        "fingerprint": plan_fingerprint(plan, prints),
         "sources": {
             s.name: {"fingerprint": prints[s.name], "text": str(s.schema),
                      "binding": _text(s.binding)}

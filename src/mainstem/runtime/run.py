@@ -168,8 +168,11 @@ def run(plan: Plan, options: RunOptions | None = None) -> Iterator[Event]:
         try:
             with locked(folder, run_id):
                 settings = _settings(run_id, folder, params, options)
-                settings = replace(settings, prints=prints(plan, params))
-                inner = _locked_run(engine, plan, tables, settings, stops)
+                facts = described(plan)
+                settings = replace(
+                    settings, prints=prints(facts, params), plan_fingerprint=facts["fingerprint"]
+                )
+                inner = _locked_run(engine, (plan, facts), tables, settings, stops)
                 with closing(cast("Any", inner)):
                     yield from stops.outside(inner)
         except KeyboardInterrupt as error:
@@ -207,8 +210,10 @@ def _settings(
 
 
 def _locked_run(
-    engine: Engine, plan: Plan, tables: frozenset[str], settings: RunSettings, stops: Stops
-) -> Generator[Event, None, None]:
+    engine: Engine, described_plan: tuple[Plan, dict[str, Any]], tables: frozenset[str],
+    settings: RunSettings, stops: Stops,
+) -> Generator[Event, None, None]:  # fmt: skip
+    plan, facts = described_plan
     with closing(Journal(settings.state_dir)) as journal:
         yield from _mended(journal)
         yield from _repair(engine, journal, settings.state_dir)
@@ -217,7 +222,9 @@ def _locked_run(
         else:
             key = (engine, settings.state_dir, settings.run_key)
             part = scope(plan, tables, settings.prints, key)
-        current = _Run(engine, engine.compile(part.plan), settings, journal, stops, plan, part)
+        current = _Run(
+            engine, engine.compile(part.plan), settings, journal, stops, plan, facts, part
+        )
         yield from current.events()
 
 
@@ -270,7 +277,7 @@ def preview(plan: Plan, options: RunOptions) -> list[Event]:
     run_id = new_run_id(datetime.now(UTC))
     with at_rest(folder, engine, run_id) as journal:
         settings = replace(
-            _settings(run_id, folder, params, options), prints=prints(plan, params),
+            _settings(run_id, folder, params, options), prints=prints(described(plan), params),
             marked_run=marked_run(records(journal.entries)),
         )  # fmt: skip
         part = replay_plan(plan, options.replay.relation, frozenset())
@@ -318,7 +325,9 @@ class _Run:
     settings: RunSettings
     journal: Journal
     stops: Stops
+    # The whole plan and what the journal keeps of it, though only a part may be computed.
     plan: Plan
+    described: dict[str, Any]
     scope: Scope
     ledger: Ledger = field(default_factory=Ledger)
     tokens: dict[str, str] = field(default_factory=dict)
@@ -328,13 +337,11 @@ class _Run:
     def events(self) -> Iterator[Event]:
         past = records(self.journal.entries)
         refuse_open_state(past)
-        plan = described(self.plan)
         epoch = 1 + sum(r.is_committed for r in past)
         self.settings = replace(
-            self.settings, epoch=epoch, plan_fingerprint=plan["fingerprint"],
-            marked_run=marked_run(past), history=history(past),
-        )  # fmt: skip
-        start = self._start(plan)
+            self.settings, epoch=epoch, marked_run=marked_run(past), history=history(past)
+        )
+        start = self._start()
         self.journal.append(start)
         points.reached(points.RUN_STARTED)
         yield Event("run_started", start["pipeline"], _shown(start) | {
@@ -347,14 +354,14 @@ class _Run:
             raise
         yield Event("run_ended", start["pipeline"], self._journal_end(None))
 
-    def _start(self, plan: dict[str, Any]) -> dict[str, Any]:
+    def _start(self) -> dict[str, Any]:
         settings = self.settings
         versions = {"mainstem": __version__, "python": platform.python_version()}
         return {
             "kind": "run_started", "run_id": settings.run_id, "at": settings.started_at,
             "started_at": settings.started_at, "pipeline": self.program.plan.name,
             "engine": self.engine.name, "versions": versions | self.engine.versions(),
-            "epoch": settings.epoch, "params": settings.params, "plan": plan, "pid": os.getpid(),
+            "epoch": settings.epoch, "params": settings.params, "plan": self.described, "pid": os.getpid(),
             "run_key": settings.run_key, "tables": [s.name for s in self.scope.plan.tables],
             "replay": settings.replay.to_dict() if settings.replay else {},
             "host": socket.gethostname(),

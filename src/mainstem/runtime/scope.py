@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mainstem.definition.fingerprint import fingerprints
 from mainstem.engines.spec import Engine, Written
 from mainstem.errors import Findings, SettingsError, StateError, listing
 from mainstem.plan.nodes import Plan, Source, fingerprint
@@ -23,10 +22,11 @@ class Scope:
     already: dict[str, Written]
 
 
-def prints(plan: Plan, params: Mapping[str, Any]) -> dict[str, str]:
-    """Give what each source and step is a function of, besides the data: its text and parameters."""
+def prints(described: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, str]:
+    """Give what each source and step of a described plan is a function of, besides the data."""
     given = sorted((name, str(value)) for name, value in params.items())
-    return {name: fingerprint([own, given]) for name, own in fingerprints(plan).items()}
+    parts = {**described["sources"], **described["steps"]}
+    return {name: fingerprint([part["fingerprint"], given]) for name, part in parts.items()}
 
 
 def refuse_unsafe(plan: Plan, tables: frozenset[str], run_key: str) -> None:

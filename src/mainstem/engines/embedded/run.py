@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from mainstem.engines.embedded.counting import unbalanced
-from mainstem.engines.embedded.culprit import culprit
 from mainstem.engines.embedded.failures import explained, is_data
 from mainstem.engines.embedded.judging.expected import Expected
 from mainstem.engines.embedded.judging.keep import keep
@@ -148,6 +147,9 @@ class Run:
                 yield from self._step(statement)
             except duckdb.Error as error:
                 self.session.check_still()
+                # Only for an error; a run that goes well starts without them.
+                from mainstem.engines.embedded.culprit import culprit
+
                 damaged = named(error, self.session.in_place)
                 if damaged is not None:
                     raise damaged from error

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from mainstem.engines.embedded.culprit import culprit_of_rules
 from mainstem.engines.embedded.failures import explained, is_data
 from mainstem.engines.embedded.judging.expect import Judgement, Line, Rows
 from mainstem.engines.embedded.judging.keep import Kept, dead, quarantined
-from mainstem.engines.embedded.judging.wholes import judge_wholes
 from mainstem.engines.embedded.reading.sources import as_events, rooted
 from mainstem.engines.embedded.session import Session
 from mainstem.engines.embedded.types import quoted
@@ -104,6 +102,9 @@ class Expected:
         return [n.name for n in tables if not n.is_cte and n.name != name]
 
     def _judged(self, rows: Rows) -> Generator[Event, None, None]:
+        # Not at the top: most runs have no rules, and every run would load what judges them.
+        from mainstem.engines.embedded.judging.wholes import judge_wholes
+
         rules = self.plan.expected_of(rows.name)
         judgement = Judgement(self.session, rows, rules)
         try:
@@ -114,6 +115,8 @@ class Expected:
             self._balance(rows, judgement)
         except duckdb.Error as error:
             tests = [rule.test for rule in rules if rule.test is not None]
+            from mainstem.engines.embedded.culprit import culprit_of_rules
+
             found = culprit_of_rules(self.session, tests) if is_data(error) else ""
             doing = f"judging {rows.name!r} by its expectations"
             raise explained(error, None, doing=doing, culprit=found) from error
