@@ -1,0 +1,1 @@
+"""Apache Kafka, brokers that are their own controllers (KRaft)."""
