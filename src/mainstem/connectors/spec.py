@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import pkgutil
+import importlib.util
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, TypeVar
 
 from mainstem.errors import NOWHERE, Finding, Place, SettingsError, listing, nearest
 from mainstem.plan.nodes import Binding
+from mainstem.plan.types import Schema
 from mainstem.record import record
 from mainstem.settings.secret import Secret
 
@@ -25,6 +26,19 @@ OptionsT = TypeVar("OptionsT")
 
 # Formats whose rows are changes, not values (contract C4): read as rows they would be counted twice.
 CHANGE_FEEDS = ("debezium", "delta_cdf")
+
+# A dict among options, as `Binding` keeps it: names and values, sorted by name.
+Pairs = tuple[tuple[str, Any], ...]
+
+
+@record
+class Problem:
+    """Something wrong with options that have right types; `option` is the one to look at."""
+
+    code: str
+    what: str
+    fix: str
+    option: str = ""
 
 
 @record
@@ -36,9 +50,14 @@ class Connector:
     name : str
         Value of ``type`` in mainstem.toml.
     source_options, sink_options : type or None
-        Frozen dataclasses whose fields are the options; None when it cannot be that.
+        Frozen dataclasses whose fields are the options; None when it cannot be that. They may have
+        ``bounded`` (whether a source with these options ends), ``problems()`` (what is wrong with
+        options together) and ``column_problems(schema, event_time)`` (what is wrong with the
+        columns), both of `Problem`.
     bounded : bool
-        Whether a source of it ends.
+        Whether a source of it ends, where its options do not say.
+    access : tuple of str
+        Options that say how to get to the data and not which it is: no part of fingerprints.
     """
 
     name: str
@@ -46,11 +65,20 @@ class Connector:
     sink_options: type | None
     bounded: bool = True
     doc: str = ""
+    access: tuple[str, ...] = ()
+
+    def ends(self, binding: Binding) -> bool:
+        """Say whether a source with a checked binding ends."""
+        if self.source_options is None:
+            return self.bounded
+        return bool(getattr(read_options(self.source_options, binding), "bounded", self.bounded))
 
 
 @cache
 def connectors() -> dict[str, Connector]:
     """Give every connector by name; adding a folder with a `CONNECTOR` registers it."""
+    import pkgutil
+
     import mainstem.connectors as package
 
     found: dict[str, Connector] = {}
@@ -61,6 +89,19 @@ def connectors() -> dict[str, Connector]:
     return found
 
 
+@cache
+def find_connector(name: str) -> Connector | None:
+    """Give the connector of a name, which is that of its folder; None when there is none.
+
+    The others are not imported: every run would start with all of them.
+    """
+    path = f"mainstem.connectors.{name}"
+    if not name.isidentifier() or importlib.util.find_spec(path) is None:
+        return None
+    row: Connector | None = getattr(importlib.import_module(path), "CONNECTOR", None)
+    return row
+
+
 def connector(binding: Binding, where: Place = NOWHERE) -> Connector:
     """Give the connector of a binding.
 
@@ -69,14 +110,15 @@ def connector(binding: Binding, where: Place = NOWHERE) -> Connector:
     SettingsError
         When no connector has that name; the nearest is in the fix.
     """
-    known = connectors()
-    if binding.type not in known:
+    found = find_connector(binding.type)
+    if found is None:
+        known = connectors()
         close = nearest(binding.type, known)
         raise SettingsError(
             f"no connector {binding.type!r} (connectors: {listing(sorted(known))})", where=where,
             code="ConnectorNotFound", fix=f"write {close}" if close else "see docs/connectors.md",
         )  # fmt: skip
-    return known[binding.type]
+    return found
 
 
 def read_options(options: type[OptionsT], binding: Binding, where: Place = NOWHERE) -> OptionsT:
@@ -125,7 +167,8 @@ def wrong_options(
                 "OptionNotFound",
                 f"{binding.type} has no option {name!r} (set in {origin}; options: "
                 f"{listing(known)})",
-                place, f"write {close}" if close else "remove it",
+                place, _other_role(options, binding, name)
+                or (f"write {close}" if close else "remove it"),
             ))  # fmt: skip
         else:
             found += _wrong_value(
@@ -138,7 +181,37 @@ def wrong_options(
             found.append(Finding(
                 "OptionMissing", f"{binding.type} needs the option {name!r}", where, f"add {name}=",
             ))  # fmt: skip
-    return found
+    if found or not hasattr(options, "problems"):
+        return found
+    # Only of options that have right types: else the same mistake would be told twice.
+    return [
+        Finding(one.code, one.what, (places or {}).get(one.option, where), one.fix)
+        for one in options(**binding.as_dict()).problems()
+    ]
+
+
+def column_missing(
+    name: str, option: str, schema: Schema, *, use: str = "", fix: str = "declare it"
+) -> Iterator[Problem]:
+    """Give the problem of a column that an option names and a schema does not have."""
+    if name.lower() not in {known.lower() for known in schema.names}:
+        close = nearest(name, schema.names)
+        yield Problem(
+            "ColumnNotFound", f"no column {name!r} {use or f'for {option}'} (columns: "
+            f"{listing(schema.names)})", f"write {close}" if close else fix, option,
+        )  # fmt: skip
+
+
+def _other_role(options: type, binding: Binding, name: str) -> str:
+    """Give the fix for an option that only sinks, or only sources, of the connector have."""
+    row = find_connector(binding.type)
+    if row is None:
+        return ""
+    roles = (("sources", row.source_options), ("sinks", row.sink_options))
+    for role, other in roles:
+        if other is not None and other is not options and name in option_types(other):
+            return f"remove it: only {role} have it"
+    return ""
 
 
 @cache
@@ -185,8 +258,14 @@ def _fits(value: Any, hint: Any) -> bool:
     origin = typing.get_origin(hint)
     if origin in (typing.Union, types.UnionType):
         return any(_fits(value, arm) for arm in typing.get_args(hint))
+    if hint is Any:
+        return True
     if origin is tuple:
-        return isinstance(value, tuple) and all(_fits(v, typing.get_args(hint)[0]) for v in value)
+        args = typing.get_args(hint)
+        if not isinstance(value, tuple) or args[-1] is not Ellipsis:
+            is_long = isinstance(value, tuple) and len(value) == len(args)
+            return is_long and all(map(_fits, value, args))
+        return all(_fits(v, args[0]) for v in value)
     if origin is typing.Literal:
         return value in typing.get_args(hint)
     if hint is type(None):
@@ -204,8 +283,13 @@ def _readable(hint: Any) -> str:
         return " or ".join(_readable(arm) for arm in typing.get_args(hint) if arm is not type(None))
     if origin is tuple and typing.get_args(hint)[0] is tuple:
         return "ms.merge(…), ms.history(…)"
+    if hint == Pairs:
+        return "a table of names and values"
     if origin is tuple:
         return f"a list of {_readable(typing.get_args(hint)[0])}"
-    words = {"str": "text", "int": "a whole number", "bool": "true or false"}
+    words = {
+        "str": "text", "int": "a whole number", "bool": "true or false", "float": "a number",
+        "Secret": "a secret by reference",
+    }  # fmt: skip
     name = str(hint.__name__)
     return words.get(name, name)

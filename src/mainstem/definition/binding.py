@@ -14,6 +14,7 @@ from mainstem.connectors.spec import (
     Connector,
     connector,
     connectors,
+    find_connector,
     option_types,
     read_options,
     wrong_options,
@@ -79,6 +80,12 @@ def bound(  # noqa: PLR0917  (all six are what an override is about)
                 places[option] = setting.where
     if not binding.type:
         return None
+    hints, given = _hints(section, binding), dict(binding.options)
+    for option, setting in settings.defaults(binding.type).items():
+        # A source may be without an option that a sink of the same type has.
+        if option in hints and option not in given:
+            binding = binding.overridden({option: _typed(setting, hints[option])}, setting.origin)
+            places[option] = setting.where
     return _checked(section, name, binding, where=where, places=places, findings=findings)
 
 
@@ -107,7 +114,10 @@ def _checked(
 
 
 def is_text(binding: Binding) -> bool:
-    """Say whether a checked source binding is to text files, by option or by name."""
+    """Say whether a checked source binding is to text, by option or by the name of files."""
+    if binding.type in ("kafka", "stdin"):
+        given = binding.as_dict()
+        return given.get("format") == "text" and not given.get("metadata")
     if binding.type != "files":
         return False
     options = read_options(FilesSource, binding)
@@ -133,7 +143,7 @@ def _refused_role(section: str) -> tuple[str, str]:
 
 
 def _hints(section: str, binding: Binding) -> Mapping[str, Any]:
-    row = connectors().get(binding.type)
+    row = find_connector(binding.type)
     options = options_of(section, row) if row is not None else None
     return option_types(options) if options is not None else {}
 
@@ -150,6 +160,11 @@ def _typed(setting: Setting, hint: Any) -> Any:
         return text.lower() == "true"
     if int in arms and text.removeprefix("-").isascii() and text.removeprefix("-").isdigit():
         return int(text)
+    if float in arms:
+        try:
+            return float(text)
+        except ValueError:
+            return text
     if any(typing.get_origin(arm) is tuple for arm in arms):
         return tuple(part.strip() for part in text.split(","))
     return text
@@ -161,11 +176,37 @@ def check_names(
 ) -> None:  # fmt: skip
     """Find settings of sources and sinks that the pipeline does not have, in every environment."""
     for layer in (*settings.layers, *settings.unused):
+        for type_, options in layer.defaults.items():
+            for finding in _wrong_defaults(type_, options):
+                findings.add(finding)
         for section, known in (("sources", sources), ("sinks", tables)):
             lowered = {name.lower() for name in known}
             for name, options in getattr(layer, section).items():
                 if name.lower() not in lowered:
                     findings.add(_unknown(section, name, options, known))
+
+
+def _wrong_defaults(type_: str, options: Options) -> list[Finding]:
+    """Give the names of ``[defaults.TYPE]`` that mean nothing."""
+    first = next(iter(options.values()), None)
+    row = find_connector(type_)
+    if row is None:
+        close = nearest(type_, connectors())
+        return [Finding(
+            "ConnectorNotFound", f"defaults.{type_} is of no connector (connectors: "
+            f"{listing(sorted(connectors()))})", first.where if first else Place(),
+            f"write defaults.{close}" if close else "remove it",
+        )]  # fmt: skip
+    roles = [o for o in (row.source_options, row.sink_options) if o is not None]
+    known = list(dict.fromkeys(name for role in roles for name in option_types(role)))
+    return [
+        Finding(
+            "OptionNotFound",
+            f"{type_} has no option {name!r} (set in {setting.origin}; options: {listing(known)})",
+            setting.where, f"write {close}" if (close := nearest(name, known)) else "remove it",
+        )
+        for name, setting in options.items() if name not in known
+    ]  # fmt: skip
 
 
 def _unknown(section: str, name: str, options: Options, known: typing.Sequence[str]) -> Finding:
@@ -190,8 +231,7 @@ def binding_rows(section: str, name: str, binding: Binding) -> list[Row]:
     origins = dict(binding.origins)
     title = f"{section}.{name}"
     rows = [Row(title, "type", binding.type, origins.get("type", "definition"))]
-    row = connectors()[binding.type]
-    options = options_of(section, row)
+    options = options_of(section, connector(binding))
     if options is None:
         return rows
     checked: Any = read_options(options, binding)

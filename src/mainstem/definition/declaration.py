@@ -72,7 +72,8 @@ class SourceDeclaration:
 class StepDeclaration:
     """A view or a table: its SQL, or the function that gives it.
 
-    `text_at` is where the SQL begins when that is known beforehand, as in a ``.sql`` file.
+    The words are those of `plan.nodes.Step`; `mode` is the kind that is asserted. `text_at` is where
+    the SQL begins when that is known beforehand, as in a ``.sql`` file.
     """
 
     name: str
@@ -84,6 +85,9 @@ class StepDeclaration:
     sink_schema: Schema | None = None
     mode: str = ""
     text_at: Place | None = None
+    allowed_lateness: timedelta | None = None
+    ttl: timedelta | None = None
+    state: str = ""
 
     def statement(self) -> Text:
         """Give the SQL, calling the user's function when there is one; see `located` for its place.
@@ -144,8 +148,9 @@ def checked_name(name: object, kind: str, where: Place) -> str:
         close = re.sub(r"\W+", "_", str(name), flags=re.ASCII).strip("_")[:_LONGEST]
         # With a prefix the name could be too long again.
         right = close if pattern.fullmatch(close) else f"{kind}_{close}"[:_LONGEST].strip("_")
+        article = "an" if kind[0] in "aeiou" else "a"
         raise DefinitionError(
-            f"{name!r} is no name for a {kind} (letters a to z, digits and underscores, at most "
+            f"{name!r} is no name for {article} {kind} (letters a to z, digits and underscores, at most "
             f"{_LONGEST})", where=where, code="NameNotValid", fix=f"write {right}",
         )  # fmt: skip
     if "__" in name:

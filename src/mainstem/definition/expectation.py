@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from mainstem.definition.declaration import Ref, StepDeclaration, checked_name
-from mainstem.definition.duration import parse_duration
 from mainstem.definition.graph import Reads, reads_of
 from mainstem.definition.place import Located, Span
 from mainstem.definition.rule import TABLE_KINDS, Rule, condition
 from mainstem.errors import Finding, Findings, MainstemError, Place, listing, nearest
+from mainstem.plan.duration import parse_duration
 from mainstem.plan.nodes import Expectation
 from mainstem.plan.tree import Query
 from mainstem.plan.types import BOOL, Schema, Type, in_expressions
@@ -438,7 +438,16 @@ def _wrong_accepted(options: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _wrong_between(options: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [] if options else [("low", "and high are both missing")]
+    if not options:
+        return [("low", "and high are both missing")]
+    low, high = options.get("low"), options.get("high")
+    if None in (low, high) or isinstance(low, str) or isinstance(high, str):
+        return []  # texts may be instants of two zones
+    try:
+        is_empty = cast("Any", low) > high
+    except TypeError:
+        return []  # of two types: one of them is not the column's, and told as such
+    return [("low", f"is {low}, above high, which is {high}")] if is_empty else []
 
 
 def _wrong_matches(options: Mapping[str, Any]) -> list[tuple[str, str]]:

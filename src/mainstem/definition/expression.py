@@ -14,10 +14,10 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeAlias, cast
 
-from mainstem.definition.duration import duration_text
 from mainstem.definition.spot import Spot, Written, here
 from mainstem.errors import DefinitionError
 from mainstem.plan import tree as t
+from mainstem.plan.duration import duration_text
 from mainstem.plan.nodes import Param
 from mainstem.plan.types import parse_type
 from mainstem.sql.expressions import balanced

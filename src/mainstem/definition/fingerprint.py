@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mainstem.connectors.spec import find_connector
 from mainstem.plan import tree
 from mainstem.plan.nodes import PLAN_FORMAT, Binding, Param, Plan, Source, Step, fingerprint
 from mainstem.plan.tree import walk
@@ -96,14 +97,20 @@ def _behind_rules(plan: Plan, names: tuple[str, ...]) -> list[str]:
 def _step(step: Step) -> list[Any]:
     sink_schema = None if step.sink_schema is None else str(step.sink_schema)
     sink = None if step.sink is None else _binding(step.sink)
+    # What `mode` asserts and `state` allows changes no answer. Nothing without the other words, so
+    # that old fingerprints stay.
+    spans = [step.allowed_lateness, step.ttl]
     return [
         step.name, to_text(step.query), str(step.schema), sink, sink_schema, step.kind,
-        step.outputs,
+        step.outputs, *([spans] if any(span is not None for span in spans) else []),
     ]  # fmt: skip
 
 
 def _binding(binding: Binding) -> list[Any]:
-    return [binding.type, binding.options]
+    """Give type and options, without those that say how to get there."""
+    row = find_connector(binding.type)
+    access = () if row is None else row.access
+    return [binding.type, [pair for pair in binding.options if pair[0] not in access]]
 
 
 def _param(param: Param) -> list[Any]:

@@ -104,7 +104,7 @@ def read_params(
     for name, value in given.items():
         param = known.get(name.lower())
         if param is None:
-            findings.add(_unknown(name, params, where))
+            findings.add(unknown(name, params, where))
             continue
         try:
             values[param.name] = parse_value(value, param.type, param.name)
@@ -121,7 +121,8 @@ def read_params(
     return values
 
 
-def _unknown(name: str, params: Sequence[Param], where: Place) -> Finding:
+def unknown(name: str, params: Sequence[Param], where: Place) -> Finding:
+    """Give the finding for a value of a parameter that is not there."""
     names = [param.name for param in params]
     close = nearest(name, names)
     have = f"parameters: {listing(names)}" if names else "the pipeline has none"

@@ -214,10 +214,19 @@ class Pipeline(Recorder):
     @overload
     def view(self, name: FunctionT) -> FunctionT: ...
     @overload
-    def view(self, name: str, sql: str | Verbs) -> Ref: ...
+    def view(
+        self, name: str, sql: str | Verbs, *, allowed_lateness: Duration | None = None,
+        ttl: Duration | None = None, state: str = "",
+    ) -> Ref: ...  # fmt: skip
     @overload
-    def view(self, name: str | None = None) -> Callable[[FunctionT], FunctionT]: ...
-    def view(self, name: Any = None, sql: str | Verbs | None = None) -> Any:
+    def view(
+        self, name: str | None = None, *, allowed_lateness: Duration | None = None,
+        ttl: Duration | None = None, state: str = "",
+    ) -> Callable[[FunctionT], FunctionT]: ...  # fmt: skip
+    def view(
+        self, name: Any = None, sql: str | Verbs | None = None, *,
+        allowed_lateness: Duration | None = None, ttl: Duration | None = None, state: str = "",
+    ) -> Any:  # fmt: skip
         """Declare a named query, in the direct form or as a decorator of a function that gives SQL.
 
         Parameters
@@ -226,9 +235,19 @@ class Pipeline(Recorder):
             Name of the view; the function's name when absent.
         sql : str, Ref or Frame, optional
             The query in SQL or in verbs; a reference means all of its rows.
+        allowed_lateness : str or timedelta, optional
+            On a stream: how long after the watermark has passed its end a window stays open.
+        ttl : str or timedelta, optional
+            On a stream: the gap in event time after which a key of a running aggregate begins anew.
+        state : str, optional
+            ``unbounded`` on a stream: state that grows for ever is meant.
         """
         where, span = caller()
-        return self._step(name, sql, StepDeclaration("", "", where, span))
+        label = _label(name)
+        return self._step(name, sql, self._streamed(
+            StepDeclaration("", "", where, span), label, state, ttl=ttl,
+            allowed_lateness=allowed_lateness,
+        ))  # fmt: skip
 
     @overload
     def table(self, name: FunctionT) -> FunctionT: ...
@@ -236,15 +255,18 @@ class Pipeline(Recorder):
     def table(
         self, name: str, sql: str | Verbs, *, sink: Binding | None = None,
         schema: Declared | None = None, mode: str = "",
+        allowed_lateness: Duration | None = None, ttl: Duration | None = None, state: str = "",
     ) -> Ref: ...  # fmt: skip
     @overload
     def table(
         self, name: str | None = None, *, sink: Binding | None = None,
         schema: Declared | None = None, mode: str = "",
+        allowed_lateness: Duration | None = None, ttl: Duration | None = None, state: str = "",
     ) -> Callable[[FunctionT], FunctionT]: ...  # fmt: skip
     def table(
         self, name: Any = None, sql: str | Verbs | None = None, *, sink: Binding | None = None,
         schema: Declared | None = None, mode: str = "",
+        allowed_lateness: Duration | None = None, ttl: Duration | None = None, state: str = "",
     ) -> Any:  # fmt: skip
         """Declare a query whose rows are kept, in the direct form or as a decorator.
 
@@ -260,17 +282,22 @@ class Pipeline(Recorder):
             Columns as the sink has them, when narrower than those of the query.
         mode : str, optional
             ``append`` or ``updating``: what the table must be; `check` fails when it is not.
+        allowed_lateness, ttl, state : optional
+            Words of streams; see `view`.
         """
         where, span = caller()
-        label = name if isinstance(name, str) else getattr(name, "__name__", "")
+        label = _label(name)
         if sink is not None:
             sink = self._binding(sink, where, label)
         if mode and mode not in MODES:
             self._wrong_mode(mode, where, label)
             mode = ""
         declared = self._schema(schema, where, label)
-        return self._step(name, sql, StepDeclaration(
-            "", "", where, span, is_table=True, sink=sink, sink_schema=declared, mode=mode,
+        blank = StepDeclaration(
+            "", "", where, span, is_table=True, sink=sink, sink_schema=declared, mode=mode
+        )
+        return self._step(name, sql, self._streamed(
+            blank, label, state, allowed_lateness=allowed_lateness, ttl=ttl
         ))  # fmt: skip
 
     def function(
@@ -406,6 +433,11 @@ class Pipeline(Recorder):
         from mainstem.definition.resolve import resolve
 
         return resolve(self, env=env, flags=flags, environ=environ)
+
+
+def _label(name: Any) -> str:
+    """Give the name of a step for messages, also of a function that is decorated."""
+    return name if isinstance(name, str) else getattr(name, "__name__", "")
 
 
 def _runtime(name: str, module: str = "start") -> Callable[..., Any]:

@@ -11,7 +11,7 @@ import itertools
 import linecache
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import Any
 
@@ -82,10 +82,12 @@ def locate(text: str, call: Place, span: Span) -> Located:
     source = "".join(linecache.getlines(call.file))
     literals = list(_literals(source))
     inside = [node for node in literals if _touches(span, node)]
+    # Only "\n" ends a line of a Python file; `str.splitlines` sees more, such as a form feed.
+    lines = source.split("\n")
     for nodes in (inside, literals):
         for find in (_verbatim, _formatted, _by_lines):
             for node in nodes:
-                found = find(text, node, source)
+                found = find(text, node, lines)
                 if found is not None:
                     line, column = found
                     has_columns = find is not _by_lines
@@ -111,36 +113,46 @@ def _literals(source: str) -> Iterator[ast.Constant | ast.JoinedStr]:
             yield node
 
 
-def _body(node: ast.expr, source: str) -> tuple[str, int, int] | None:
+def _segment(node: ast.expr, lines: Sequence[str]) -> str:
+    """Give the text of a node; `ast.get_source_segment` splits the whole file for each."""
+    first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
+    # The columns of a node count bytes of UTF-8.
+    cut = [line.encode() for line in lines[first : last + 1]]
+    cut[-1] = cut[-1][: node.end_col_offset]
+    cut[0] = cut[0][node.col_offset :]
+    return b"\n".join(cut).decode()
+
+
+def _body(node: ast.expr, lines: Sequence[str]) -> tuple[str, int, int] | None:
     """Give what stands between the quotes of one plain literal, with its line and column."""
-    segment = ast.get_source_segment(source, node)
-    match = re.match(r"[a-zA-Z]{0,2}('''|\"\"\"|'|\")", segment or "")
-    if segment is None or match is None:
+    segment = _segment(node, lines)
+    match = re.match(r"[a-zA-Z]{0,2}('''|\"\"\"|'|\")", segment)
+    if match is None:
         return None
-    line = source.splitlines()[node.lineno - 1]
-    # The column of a node counts bytes of UTF-8.
-    column = len(line.encode()[: node.col_offset].decode()) + match.end() + 1
+    before = lines[node.lineno - 1].encode()[: node.col_offset]
+    column = len(before.decode()) + match.end() + 1
     body = segment[match.end() : -len(match[1])]
     if body.startswith("\\\n"):
         return body[2:], node.lineno + 1, 1
     return body, node.lineno, column
 
 
-def _verbatim(text: str, node: ast.expr, source: str) -> tuple[int, int] | None:
+def _verbatim(text: str, node: ast.expr, lines: Sequence[str]) -> tuple[int, int] | None:
     """Find a text in a literal without escapes, whole or stripped."""
-    found = _plain_body(node, source, text)
+    found = _plain_body(node, lines, text)
     if found is None or text not in found[0]:
         return None
     return _advanced(*found, found[0].find(text))
 
 
-def _plain_body(node: ast.expr, source: str, part: str) -> tuple[str, int, int] | None:
+def _plain_body(
+    node: ast.expr, lines: Sequence[str], part: str
+) -> tuple[str, int, int] | None:  # fmt: skip
     """Give the body of a literal that holds `part` and whose value is what stands between its quotes."""
-    # To cut a literal out of a file takes milliseconds, to look into its value none.
     value = node.value if isinstance(node, ast.Constant) else None
     if not isinstance(value, str) or part not in value:
         return None
-    found = _body(node, source)
+    found = _body(node, lines)
     return found if found is not None and value == found[0] else None
 
 
@@ -151,7 +163,7 @@ def _advanced(body: str, line: int, column: int, at: int) -> tuple[int, int]:
     return line, column + at
 
 
-def _formatted(text: str, node: ast.expr, source: str) -> tuple[int, int] | None:
+def _formatted(text: str, node: ast.expr, lines: Sequence[str]) -> tuple[int, int] | None:
     """Find an f-string that can have given the text; its lines are right, columns up to a field."""
     if not isinstance(node, ast.JoinedStr):
         return None
@@ -159,24 +171,24 @@ def _formatted(text: str, node: ast.expr, source: str) -> tuple[int, int] | None
         re.escape(str(part.value)) if isinstance(part, ast.Constant) else "[^\n]*"
         for part in node.values
     ]
-    found = _body(node, source)
     # f"{a}:{b}" would match any SQL with a colon in it: the fixed parts must say as much as SELECT.
     fixed = "".join(str(p.value) for p in node.values if isinstance(p, ast.Constant))
-    if found is None or sum(c.isalpha() for c in fixed) < len("SELECT"):
+    if sum(c.isalpha() for c in fixed) < len("SELECT"):
         return None
     if not re.fullmatch("".join(parts), text):
         return None
-    return found[1], found[2]
+    found = _body(node, lines)
+    return None if found is None else found[1:]
 
 
-def _by_lines(text: str, node: ast.expr, source: str) -> tuple[int, int] | None:
+def _by_lines(text: str, node: ast.expr, lines: Sequence[str]) -> tuple[int, int] | None:
     """Find a text whose lines were indented otherwise, as `textwrap.dedent` does."""
     wanted = [line.strip() for line in text.splitlines()]
-    found = _plain_body(node, source, max(wanted, key=len, default=""))
+    found = _plain_body(node, lines, max(wanted, key=len, default=""))
     if found is None:
         return None
-    lines = [line.strip() for line in found[0].splitlines()]
-    for start in range(len(lines) - len(wanted) + 1):
-        if any(wanted) and lines[start : start + len(wanted)] == wanted:
+    given = [line.strip() for line in found[0].splitlines()]
+    for start in range(len(given) - len(wanted) + 1):
+        if any(wanted) and given[start : start + len(wanted)] == wanted:
             return found[1] + start, 0
     return None

@@ -8,11 +8,11 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from mainstem.definition.declaration import Ref, SourceDeclaration, StepDeclaration, checked_name
-from mainstem.definition.duration import parse_duration
 from mainstem.definition.expectation import ExpectationDeclaration
 from mainstem.definition.place import caller, function_place
 from mainstem.definition.verbs import Verbs
 from mainstem.errors import Finding, Findings, MainstemError, Place, listing, nearest
+from mainstem.plan.duration import parse_duration
 from mainstem.plan.nodes import Binding, Param, PythonFunction
 from mainstem.plan.types import Schema, parse_schema
 
@@ -23,6 +23,7 @@ Declared = str | Mapping[str, str] | Schema
 Duration = str | timedelta
 
 MODES = ("append", "updating")
+STATES = ("unbounded",)
 
 
 class Recorder:
@@ -118,6 +119,23 @@ class Recorder:
             "OptionType", f"mode is {mode!r} (modes: {listing(MODES)})", where,
             f'write mode="{close or MODES[0]}"', step=step,
         ))  # fmt: skip
+
+    def _streamed(
+        self, blank: StepDeclaration, label: str, state: str, *,
+        allowed_lateness: Duration | None, ttl: Duration | None,
+    ) -> StepDeclaration:  # fmt: skip
+        """Give a declaration with the words of streams, which views and tables share."""
+        if state and state not in STATES:
+            self.findings.add(Finding(
+                "OptionType", f"state is {state!r} (words: {listing(STATES)})", blank.where,
+                f'write state="{STATES[0]}", or remove it', step=label,
+            ))  # fmt: skip
+            state = ""
+        read = self._reader(blank.where, label)
+        return dataclasses.replace(
+            blank, state=state, ttl=read("ttl", ttl),
+            allowed_lateness=read("allowed_lateness", allowed_lateness),
+        )  # fmt: skip
 
     def _binding(self, binding: object, where: Place, step: str) -> Binding:
         if isinstance(binding, Binding):

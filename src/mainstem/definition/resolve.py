@@ -7,17 +7,14 @@ findings come together.
 from __future__ import annotations
 
 import dataclasses
-import traceback
 from collections.abc import Mapping, Sequence
 
-from mainstem.connectors.spec import connector, read_options
 from mainstem.connectors.state import state
 from mainstem.definition.binding import (
     Row,
     binding_rows,
     bound,
     check_names,
-    options_of,
     run_rows,
 )
 from mainstem.definition.declaration import StepDeclaration, tree_of
@@ -28,28 +25,25 @@ from mainstem.definition.pipeline import Pipeline
 from mainstem.definition.place import Located
 from mainstem.definition.source import SourceWork
 from mainstem.definition.spot import Spot, VerbText
+from mainstem.definition.table import TableWork
 from mainstem.errors import (
     CheckFailed,
     Finding,
     Findings,
     MainstemError,
     Place,
-    UnsupportedError,
     listing,
     nearest,
 )
 from mainstem.plan.nodes import Binding, Expectation, Plan, Source, Step
 from mainstem.plan.tree import Query
-from mainstem.plan.types import Schema, in_expressions
+from mainstem.plan.types import Schema
 from mainstem.record import record
 from mainstem.settings.file import read
 from mainstem.settings.values import Settings
 from mainstem.sql.bind import Bound, bind_tree
 from mainstem.sql.delta import refusals
 from mainstem.sql.tokens import Text
-
-# Findings of a right pipeline that this version cannot run.
-UNSUPPORTED = frozenset({"StreamNotYet"})
 
 
 @record
@@ -70,18 +64,9 @@ class Resolved:
 
         Raises
         ------
-        UnsupportedError
-            When every error is something that this version cannot run.
         CheckFailed
-            Otherwise.
+            With all findings.
         """
-        errors = self.findings.errors
-        if errors and all(found.code in UNSUPPORTED for found in errors):
-            first = errors[0]
-            raise UnsupportedError(
-                first.what, where=first.where, fix=first.fix, code=first.code, step=first.step,
-                findings=tuple(errors),
-            )  # fmt: skip
         self.findings.raise_errors()
 
     def checked_plan(self) -> Plan:
@@ -152,6 +137,8 @@ class _Work:
         self.steps: dict[str, Step] = {}
         # Names that exist and could not be resolved: who reads them is not to blame.
         self.failed: set[str] = set()
+        # Sources that never end, and the steps that read them at some point.
+        self.endless: set[str] = set()
         self.reads: dict[str, Reads] = {}
         self.rules = ExpectationWork(pipeline.expectations, findings)
 
@@ -167,6 +154,8 @@ class _Work:
                 self.failed.add(declaration.name)
             else:
                 self.sources[declaration.name] = source
+                if not source.bounded:
+                    self.endless.add(source.name)
         for declared in self.pipeline.steps:
             if declared.is_table:
                 self.sinks[declared.name] = bound(
@@ -290,17 +279,24 @@ class _Work:
 
     def built(self, declared: StepDeclaration, text: Text, query: Bound) -> Step | None:
         sink = self.sinks.get(declared.name)
+        table = TableWork(declared, query.schema, self.findings)
         if sink is not None:
-            self.sink_columns(declared, sink, query.schema)
-        self.mode(declared)
-        self.sink_schema(declared, query.schema)
+            table.columns(sink)
+        # C1: over a stream the analysis of streams judges, which knows what the plan derives.
+        is_stream = not self.endless.isdisjoint(query.inputs)
+        if is_stream:
+            self.endless.add(declared.name)
+        else:
+            table.mode()
+        table.declared_schema()
         self.liftable(declared, text, query)
         params = {param.name: param.type for param in self.pipeline.params}
         test = sink and bound_keyed(declared, sink, query.schema, params, self.findings)
         return Step(
             declared.name, query.query, query.schema, tuple(query.inputs), sink,
             declared.sink_schema, is_total_order=query.is_total_order, delete_test=test or None,
-            text=text.text, where=declared.where,
+            declared_kind=declared.mode, allowed_lateness=declared.allowed_lateness,
+            ttl=declared.ttl, state=declared.state, text=text.text, where=declared.where,
         )  # fmt: skip
 
     def liftable(self, declared: StepDeclaration, text: Text, query: Bound) -> None:
@@ -333,60 +329,6 @@ class _Work:
         what, at, fix = problem
         text, located = declared.located(text)
         self.findings.add(_placed(text.finding(code, what, at, fix), declared, located))
-
-    def mode(self, declared: StepDeclaration) -> None:
-        # C1: only an aggregate, top-N or DISTINCT over a stream updates, and no stream runs yet.
-        if declared.mode == "updating":
-            self._add(
-                "KindMismatch", f"{declared.name!r} is an append table: over inputs that end every "
-                "row is final (contract C1)", declared.where,
-                'write mode="append" or remove it', declared.name,
-            )  # fmt: skip
-
-    def sink_columns(self, declared: StepDeclaration, sink: Binding, schema: Schema) -> None:
-        """Check the columns that a sink's options name."""
-        options = options_of("sinks", connector(sink))
-        if options is None:
-            return
-        names = getattr(read_options(options, sink), "partition_columns", ())
-        lowered = {known.lower() for known in schema.names}
-        for name in names:
-            if name.lower() not in lowered:
-                close = nearest(name, schema.names)
-                self._add(
-                    "ColumnNotFound", f"no column {name!r} to partition {declared.name!r} by "
-                    f"(columns: {listing(schema.names)})", declared.where,
-                    f"write {close}" if close else "select it", declared.name,
-                )  # fmt: skip
-
-    def sink_schema(self, declared: StepDeclaration, schema: Schema) -> None:
-        """Check that the declared columns of a sink are the query's, narrower at the most."""
-        wanted = declared.sink_schema
-        if wanted is None or not len(wanted):
-            return
-        given = {field.name.lower(): field for field in schema.fields}
-        for field in wanted.fields:
-            own = given.pop(field.name.lower(), None)
-            if own is None:
-                close = nearest(field.name, schema.names)
-                self._add(
-                    "ColumnNotFound", f"{declared.name!r} declares column {field.name!r}, which "
-                    f"its query does not give (columns: {listing(schema.names)})", declared.where,
-                    f"write {close}" if close else "select it", declared.name,
-                )  # fmt: skip
-            elif in_expressions(field.type) != in_expressions(own.type):
-                self._add(
-                    "TypeMismatch", f"{declared.name!r} declares {field.name} as {field.type}; its "
-                    f"query gives {own.type}", declared.where,
-                    f"write CAST({field.name} AS {field.type}) in the query", declared.name,
-                )  # fmt: skip
-        if given:
-            names = listing(field.name for field in given.values())
-            self._add(
-                "ColumnNotFound", f"{declared.name!r} gives {names}, which its schema does not "
-                "declare", declared.where, "add them to the schema, or leave them out",
-                declared.name,
-            )  # fmt: skip
 
     def _expectations(self) -> tuple[Expectation, ...]:
         schemas = {name: source.schema for name, source in self.sources.items()}
@@ -472,6 +414,8 @@ class _Work:
 
 def _function_failed(declared: StepDeclaration, error: Exception) -> Finding:
     """Point at the line of the user's function that raised; frames of libraries say less."""
+    import traceback
+
     file = declared.where.file
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
     where = Place(file, frames[-1].lineno or 0) if frames else declared.where

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mainstem.connectors.arrow.options import ArrowSource
 from mainstem.connectors.spec import Connector, connector, read_options
 from mainstem.definition.binding import bound, is_text
@@ -15,6 +17,8 @@ from mainstem.settings.values import Settings
 # A text file has columns of its own; `line` is what nearly everybody wants of them.
 TEXT_SCHEMA = "line string"
 BAD_ACTIONS = ("fail", "dead_letter")
+# Types of connectors whose data can be looked at before a run.
+INFERRED = ("files", "duckdb")
 # What has one order everywhere, and a largest value: NaN has no place in the order of doubles.
 CURSOR_TYPES = ("bigint", "integer", "smallint", "decimal", "date", "timestamp", "string")
 
@@ -35,19 +39,35 @@ class SourceWork:
         schema = self._schema(declared, binding)
         if binding is None or schema is None:
             return None
-        refused = refused_stream(declared.name, connector(binding), declared.where)
-        if refused is not None:
-            self.findings.add(refused)
         event_time = self._event_time(declared, schema)
+        row = connector(binding)
+        self._option_columns(declared, binding, row, schema)
+        is_bounded = row.ends(binding)
+        if declared.is_lookup and not is_bounded:
+            self._add(
+                "LookupNotWhole", f"lookup {declared.name!r} never ends ({row.name}): it can not be "
+                "loaded whole", declared.where, "bind it to files or a table, with refresh=",
+                declared.name,
+            )  # fmt: skip
         self._key(declared, schema)
         self._on_bad(declared)
         self._incremental(declared, binding, schema)
         return Source(
             declared.name, binding, schema, event_time, declared.watermark, declared.idle,
-            declared.max_ahead, bounded=connector(binding).bounded, key=declared.key,
+            declared.max_ahead, bounded=is_bounded, key=declared.key,
             refresh=declared.refresh, on_bad=declared.on_bad, max_bad=declared.max_bad,
             where=declared.where,
         )  # fmt: skip
+
+    def _option_columns(
+        self, declared: SourceDeclaration, binding: Binding, row: Connector, schema: Schema
+    ) -> None:
+        """Check the columns that the options of a source name."""
+        if row.source_options is None or not hasattr(row.source_options, "column_problems"):
+            return
+        options: Any = read_options(row.source_options, binding)
+        for one in options.column_problems(schema, declared.event_time):
+            self._add(one.code, one.what, declared.where, one.fix, declared.name)
 
     def _schema(self, declared: SourceDeclaration, binding: Binding | None) -> Schema | None:
         if declared.schema is not None:
@@ -56,9 +76,11 @@ class SourceWork:
             return parse_schema(TEXT_SCHEMA)
         if binding is not None and binding.type == "arrow":
             return self._arrow(declared, binding)
+        is_seen = binding is None or binding.type in INFERRED
         self._add(
             "SchemaMissing", f"source {declared.name!r} has no schema", declared.where,
-            "run mainstem check --infer, which writes it into the file", declared.name,
+            "run mainstem check --infer, which writes it into the file" if is_seen
+            else 'add schema="column type, …"', declared.name,
         )  # fmt: skip
         return None
 
@@ -168,14 +190,3 @@ class SourceWork:
 
     def _add(self, code: str, what: str, where: Place, fix: str, step: str = "") -> None:
         self.findings.add(Finding(code, what, where, fix, step=step))
-
-
-def refused_stream(name: str, row: Connector, where: Place) -> Finding | None:
-    """Give the finding for a source that never ends, as nothing runs it yet; None for others."""
-    if row.bounded:
-        return None
-    return Finding(
-        "StreamNotYet",
-        f"source {name!r} never ends ({row.name}): streams arrive in a later version", where,
-        "bind it to files for now", step=name,
-    )  # fmt: skip

@@ -6,8 +6,8 @@
     CREATE PARAM name type [DEFAULT value];
     CREATE SOURCE name [(columns)] FROM connector(option => value, …) [WITH (word = value, …)];
     CREATE LOOKUP name [(columns)] FROM connector(…) WITH (key = column, …);
-    CREATE VIEW name AS query;
-    CREATE TABLE name [(columns)] [INTO connector(…)] [WITH (mode = 'append')] AS query;
+    CREATE VIEW name [WITH (allowed_lateness = '1 minute', ttl = span, state = 'unbounded')] AS query;
+    CREATE TABLE name [(columns)] [INTO connector(…)] [WITH (mode = 'append', …)] AS query;
     CREATE EXPECTATION [name] ON name rule [ON FAIL word] [WITH (max_bad = value)];
 """
 
@@ -23,13 +23,13 @@ from typing import Any
 from mainstem.connectors.spec import connector
 from mainstem.definition.binding import options_of
 from mainstem.definition.declaration import SourceDeclaration, StepDeclaration
-from mainstem.definition.duration import parse_duration
 from mainstem.definition.parameter import declared_param
 from mainstem.definition.pipeline import Pipeline
 from mainstem.definition.place import Span
-from mainstem.definition.recorder import MODES
+from mainstem.definition.recorder import MODES, STATES
 from mainstem.definition.sqlrule import RuleReader
 from mainstem.errors import DefinitionError, MainstemError, Place, listing, nearest
+from mainstem.plan.duration import parse_duration
 from mainstem.plan.nodes import Binding
 from mainstem.plan.types import Field, Schema, parse_schema
 from mainstem.settings.secret import KINDS, Secret
@@ -38,8 +38,10 @@ from mainstem.sql.tokens import Text, Token
 KINDS_OF_STATEMENT = ("PIPELINE", "PARAM", "SOURCE", "LOOKUP", "VIEW", "TABLE", "EXPECTATION")
 SOURCE_WORDS = ("event_time", "watermark", "idle", "max_ahead", "on_bad", "max_bad")
 LOOKUP_WORDS = ("key", "refresh")
-TABLE_WORDS = ("mode",)
-DURATIONS = ("watermark", "idle", "max_ahead", "refresh")
+VIEW_WORDS = ("allowed_lateness", "ttl", "state")
+TABLE_WORDS = ("mode", *VIEW_WORDS)
+CHOICES = {"mode": MODES, "state": STATES}
+DURATIONS = ("watermark", "idle", "max_ahead", "refresh", "allowed_lateness", "ttl")
 
 
 def read_sql_file(text: str, file: str) -> Pipeline:
@@ -173,13 +175,15 @@ class _SqlFile(RuleReader):
         name = self.identifier("a name")
         schema = self._columns() if is_table and self.peek("(") else None
         sink = self._connector("sinks") if is_table and self.accept("INTO") else None
-        words = self.words(TABLE_WORDS) if is_table else {}
-        mode = words.get("mode", "")
-        if mode and mode not in MODES:
-            close = nearest(str(mode), MODES)
-            raise self.wrong(
-                f"mode is {mode!r} (modes: {listing(MODES)})", fix=f"write '{close or MODES[0]}'"
-            )
+        words = self.words(TABLE_WORDS if is_table else VIEW_WORDS)
+        for word, known in CHOICES.items():
+            value = words.get(word, known[0])
+            if value not in known:
+                close = nearest(str(value), known)
+                raise self.wrong(
+                    f"{word} is {value!r} ({word}s: {listing(known)})",
+                    fix=f"write '{close or known[0]}'",
+                )
         self.expect("AS")
         start = self.token
         self._skip()
@@ -187,8 +191,9 @@ class _SqlFile(RuleReader):
             raise self.wrong(f"a query should stand before {self.shown()}", fix="write SELECT …")
         sql = self.text.text[start.at : self.tokens[self.at - 1].end]
         self.into.add_step(StepDeclaration(
-            name, sql, self._line(name_token), self._span(first), is_table, sink, schema, str(mode),
-            self.text.locate(start.at),
+            name, sql, self._line(name_token), self._span(first), is_table, sink, schema,
+            str(words.get("mode", "")), self.text.locate(start.at), words.get("allowed_lateness"),
+            words.get("ttl"), str(words.get("state", "")),
         ))  # fmt: skip
 
     # Parts
@@ -286,6 +291,8 @@ class _SqlFile(RuleReader):
             return self.advance().upper == "TRUE"
         if token.upper in ("[", "("):
             return self._list({"[": "]", "(": ")"}[self.advance().text])
+        if token.upper == "{" or (token.upper == "MAP" and self.next.text == "{"):
+            return self._table()
         if token.upper == "SECRET" and self.next.text == "(":
             return self._secret()
         if token.upper in ("MERGE", "HISTORY") and self.next.text == "(":
@@ -312,6 +319,23 @@ class _SqlFile(RuleReader):
             items.append(self.value())
         self.expect(end)
         return items
+
+    def _table(self) -> dict[str, Any]:
+        """Read ``{'name': value, …}``, with MAP before it or not."""
+        self.accept("MAP")
+        self.expect("{")
+        found: dict[str, Any] = {}
+        while not self.peek("}"):
+            if found:
+                self.expect(",")
+            at = self.token.at
+            name = self.string("a name") if self.token.kind == "string" else self.label()
+            if name in found:
+                raise self.wrong(f"{name!r} stands twice", at=at, fix="remove one of them")
+            self.expect(":")
+            found[name] = self.value()
+        self.expect("}")
+        return found
 
     def _keyed(self) -> dict[str, Any]:
         """Read ``merge(key => 'id', …)``; its words are checked with the table's columns."""

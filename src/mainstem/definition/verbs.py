@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from mainstem.definition import building as b
-from mainstem.definition.duration import duration_text
 from mainstem.definition.expression import (
     Expr,
     Key,
@@ -28,6 +27,7 @@ from mainstem.definition.spot import here, written
 from mainstem.definition.window import Window
 from mainstem.errors import DefinitionError, listing, nearest
 from mainstem.plan import tree as t
+from mainstem.plan.duration import duration_text
 
 if TYPE_CHECKING:
     from mainstem.definition.frame import Frame, Grouped

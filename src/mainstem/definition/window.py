@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from mainstem.definition.duration import duration_text, parse_duration
 from mainstem.errors import DefinitionError
+from mainstem.plan.duration import duration_text, parse_duration
 from mainstem.record import record
 
 

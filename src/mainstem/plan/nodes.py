@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
 from datetime import timedelta
 from typing import Any
@@ -159,6 +159,14 @@ class Step:
     delete_test : Query or None
         Of a sink written by key: the bound query ``SELECT <delete_when> FROM <name>``, one BOOLEAN
         column; a row for which it IS TRUE removes its key.
+    declared_kind : str
+        The kind that ``mode=`` asserts; "" for none.
+    allowed_lateness : timedelta or None
+        How long after the watermark has passed its end a window stays open (T4).
+    ttl : timedelta or None
+        Gap in event time after which a key of a running aggregate begins anew (C3).
+    state : str
+        ``"unbounded"`` when state that grows for ever was asked for; else "".
     """
 
     name: str
@@ -171,6 +179,10 @@ class Step:
     outputs: tuple[str, ...] = ()
     is_total_order: bool = False
     delete_test: Query | None = None
+    declared_kind: str = ""
+    allowed_lateness: timedelta | None = None
+    ttl: timedelta | None = None
+    state: str = ""
     text: str = field(default="", compare=False)
     where: Place = field(default=NOWHERE, compare=False)
 
@@ -299,6 +311,26 @@ class Plan:
     def readers(self, name: str) -> tuple[Step, ...]:
         """Give the steps that read `name` directly."""
         return tuple(s for s in self.steps if name in s.inputs)
+
+
+def is_stream(plan: Plan) -> bool:
+    """Say whether a plan reads a source that never ends."""
+    return any(not source.bounded for source in plan.sources)
+
+
+def streaming(sources: Iterable[Source], steps: Iterable[Step]) -> frozenset[str]:
+    """Give the names of the sources that never end and of the steps that read them at some point.
+
+    Parameters
+    ----------
+    sources, steps : iterable
+        Of a plan; steps in dependency order.
+    """
+    found = {source.name for source in sources if not source.bounded}
+    for step in steps:
+        if found.intersection(step.inputs):
+            found.add(step.name)
+    return frozenset(found)
 
 
 def fingerprint(value: object) -> str:

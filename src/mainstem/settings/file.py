@@ -8,7 +8,6 @@ Everything that is wrong is found in one go.
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ from mainstem.errors import (
     nearest,
 )
 from mainstem.lazy import pattern
-from mainstem.settings.lines import key_lines
 from mainstem.settings.secret import from_table
 from mainstem.settings.values import (
     SECTIONS,
@@ -115,6 +113,11 @@ class _File:
         except (OSError, UnicodeDecodeError) as error:
             findings.add(_unread(self.name, error))
             return
+        # Only here: most runs have no such file.
+        import tomllib
+
+        from mainstem.settings.lines import key_lines
+
         try:
             self.data = tomllib.loads(text)
             self.lines = key_lines(text)
@@ -163,9 +166,9 @@ class _File:
                 name: self.options(table, (*at, section, name), is_used=is_used)
                 for name, table in self.tables(data.get(section, {}), (*at, section))
             }
-            for section in ("sources", "sinks")
+            for section in ("sources", "sinks", "defaults")
         }
-        return Layer(named["sources"], named["sinks"], run)
+        return Layer(named["sources"], named["sinks"], run, named["defaults"])
 
     def tables(self, data: Any, at: tuple[str, ...]) -> list[tuple[str, dict[str, Any]]]:
         """Give the tables below `at`; anything else there is a finding."""
@@ -290,6 +293,8 @@ def _setting(text: str, origin: str, findings: Findings) -> Setting | None:
     """Read a text: a TOML table or list when it looks like one, else text to be typed later."""
     if not text.startswith(("{", "[")):
         return Setting(text, origin, is_text=True)
+    import tomllib
+
     try:
         value = tomllib.loads(f"value = {text}")["value"]
         secret = from_table(value) if isinstance(value, dict) else None
@@ -303,7 +308,7 @@ def _setting(text: str, origin: str, findings: Findings) -> Setting | None:
 
 
 def _from_texts(items: list[tuple[tuple[str, ...], Setting]], findings: Findings) -> Layer:
-    named: dict[str, dict[str, dict[str, Setting]]] = {"sources": {}, "sinks": {}}
+    named: dict[str, dict[str, dict[str, Setting]]] = {"sources": {}, "sinks": {}, "defaults": {}}
     run: dict[str, Setting] = {}
     for path, setting in items:
         if path[0] in named and len(path) == 3 and all(path):
@@ -314,7 +319,7 @@ def _from_texts(items: list[tuple[tuple[str, ...], Setting]], findings: Findings
                 run[path[1]] = checked
         else:
             _unknown_path(path, setting, findings)
-    return Layer(named["sources"], named["sinks"], run)
+    return Layer(named["sources"], named["sinks"], run, named["defaults"])
 
 
 def _unknown_path(path: tuple[str, ...], setting: Setting, findings: Findings) -> None:

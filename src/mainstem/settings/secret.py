@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -129,6 +128,8 @@ class Secret:
         return text[:-1].removesuffix("\r") if text.endswith("\n") else text
 
     def _from_command(self) -> str:
+        import subprocess
+
         try:
             done = subprocess.run(self._words(), capture_output=True, text=True, check=False)
         except OSError as error:

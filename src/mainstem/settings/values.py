@@ -11,7 +11,7 @@ from typing import Any
 from mainstem.errors import NOWHERE, Finding, Findings, Place, SettingsError, listing, nearest
 from mainstem.record import record
 
-SECTIONS = ("sources", "sinks", "run")
+SECTIONS = ("sources", "sinks", "defaults", "run")
 
 
 @record
@@ -45,11 +45,12 @@ Options = Mapping[str, Setting]
 
 @record
 class Layer:
-    """Everything that one level of precedence says."""
+    """Everything that one level of precedence says; `defaults` are those of a type of connector."""
 
     sources: Mapping[str, Options] = field(default_factory=dict)
     sinks: Mapping[str, Options] = field(default_factory=dict)
     run: Options = field(default_factory=dict)
+    defaults: Mapping[str, Options] = field(default_factory=dict)
 
 
 @record
@@ -72,6 +73,13 @@ class Settings:
         merged: dict[str, Setting] = {}
         for layer in self.layers:
             merged |= layer.run
+        return merged
+
+    def defaults(self, type_: str) -> dict[str, Setting]:
+        """Give what every source and sink of a type has when nobody says otherwise."""
+        merged: dict[str, Setting] = {}
+        for layer in self.layers:
+            merged |= layer.defaults.get(type_, {})
         return merged
 
 

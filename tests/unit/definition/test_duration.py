@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainstem.definition.duration import duration_text, parse_duration
 from mainstem.errors import DefinitionError
+from mainstem.plan.duration import duration_text, parse_duration
 
 
 @pytest.mark.parametrize(

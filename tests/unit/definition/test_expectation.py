@@ -163,6 +163,7 @@ def test_everything_wrong_is_found_at_once():
         (ms.accepted("who", []), {}),
         (ms.accepted("who", [1]), {}),
         (ms.between("who"), {}),
+        (ms.between("id", 10, 1), {}),
         (ms.matches("who", "("), {}),
         (ms.foreign_key(["id", "who"], "people", "name"), {}),
         (ms.foreign_key("who", "people", "nam"), {}),
@@ -175,7 +176,7 @@ def test_everything_wrong_is_found_at_once():
     assert sorted(code for code, _ in found) == sorted([
         "SqlMissing", "SqlSyntax", "OptionMissing", "ColumnNotFound", "OptionType", "OptionType",
         "OptionType", "OptionType", "OptionType", "OptionType", "OptionType", "TypeMismatch",
-        "DurationSyntax", "OptionType", "TypeMismatch", "OptionType", "LiteralRefused",
+        "DurationSyntax", "OptionType", "TypeMismatch", "OptionType", "OptionType", "LiteralRefused",
         "ArgumentCount", "ColumnNotFound", "NameNotValid", "OptionType", "OptionType", "OptionType",
     ])  # fmt: skip
 

@@ -73,3 +73,20 @@ def test_secrets_are_in_no_fingerprint():
 
     assert plan_fingerprint(with_secret("A")) == plan_fingerprint(with_secret("B"))
     assert plan_fingerprint(with_secret("A")) != plan_fingerprint(plan())
+
+
+def test_words_of_streams_that_change_answers_are_in_the_fingerprint():
+    """What is asserted or allowed is not: the rows stay the same."""
+
+    def prints(**words):
+        p = ms.Pipeline("p")
+        p.source("s", ms.files("a.csv"), schema="id bigint")
+        p.table("t", "SELECT id FROM s", **words)
+        return fingerprints(p.plan(environ={}))["t"]
+
+    plain = prints()
+    assert prints(mode="append") == prints(state="unbounded") == plain
+    assert (
+        len({plain, prints(ttl="1 hour"), prints(allowed_lateness="1 hour"), prints(ttl="2 h")})
+        == 4
+    )

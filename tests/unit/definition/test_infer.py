@@ -163,6 +163,14 @@ def test_inferred_csv_is_accepted_by_a_run(tmp_path):
     assert p.run(base_dir=tmp_path).rows("t") == 3
 
 
+def test_records_that_cannot_be_read_say_nothing_about_the_others(tmp_path):
+    """A profile of dirty data is asked for because it is dirty; a run meets the records again."""
+    assert csv(tmp_path, "1,2", "2,3,4", '"x', "3,4") == "a bigint, b bigint"
+
+    (tmp_path / "f.jsonl").write_bytes(b'{"a": 1}\n{"a": 2\n{"a": "\xff"}\n')
+    assert str(infer_schema(files("f.jsonl"), tmp_path)) == "a bigint"
+
+
 def test_json_lines_have_nested_types(tmp_path):
     """Structs and lists from their structure; times from their texts; mixed kinds are text."""
     (tmp_path / "f.jsonl").write_text(

@@ -6,10 +6,8 @@ from datetime import timedelta
 import pytest
 
 import mainstem as ms
-from mainstem.connectors.spec import Connector
 from mainstem.definition.resolve import resolve
-from mainstem.definition.source import refused_stream
-from mainstem.errors import NOWHERE, CheckFailed, UnsupportedError
+from mainstem.errors import CheckFailed, UnsupportedError
 
 SCHEMA = "id bigint not null, amount decimal(12,2), ts timestamp"
 
@@ -336,26 +334,93 @@ def test_unknown_word_names_the_nearest():
     assert not hasattr(orders(), "no_such_word")
 
 
-def test_source_that_never_ends_is_refused_for_now():
-    """Nothing runs streams yet; the message says what to do meanwhile."""
-    found = refused_stream("s", Connector("topic", None, None, bounded=False), NOWHERE)
+def streaming(**words):
+    """A pipeline over a topic, with a table of it and one of files beside."""
+    p = orders()
+    p.source("clicks", ms.kafka("clicks", servers="k:9092"), schema="id bigint, ts timestamp",
+             event_time="ts", watermark="1 minute")  # fmt: skip
+    p.view("kept", "SELECT id, ts FROM clicks WHERE id > 0", **words)
+    return p
 
-    assert found is not None
-    assert "streams arrive in a later version" in found.what
-    assert refused_stream("s", Connector("files", None, None), NOWHERE) is None
+
+def test_source_that_never_ends_is_a_right_definition():
+    """Whether it can run is the engine's to say."""
+    p = streaming()
+    p.table("out", "SELECT id FROM kept")
+
+    plan = resolve(p, environ={}).checked_plan()
+
+    assert [source.bounded for source in plan.sources] == [True, False]
 
 
-def test_only_unsupported_things_are_an_unsupported_error():
-    """The exit code tells a wrong pipeline from a right one that this version cannot run."""
-    resolved = resolve(orders(), environ={})
-    found = refused_stream("s", Connector("topic", None, None, bounded=False), NOWHERE)
-    resolved.findings.items[:] = [found]
-    with pytest.raises(UnsupportedError):
-        resolved.raise_errors()
+def test_kind_over_a_stream_is_left_to_the_analysis_of_streams():
+    """Beside it, over inputs that end, the assertion is judged at once."""
+    p = streaming()
+    p.table("counts", "SELECT id, count(*) AS n FROM kept GROUP BY id", mode="updating")
+    p.table("beside", "SELECT id FROM orders", mode="updating")
 
-    resolved.findings.items.append(resolve(ms.Pipeline("q"), environ={}).findings.items[0])
-    with pytest.raises(CheckFailed):
-        resolved.raise_errors()
+    assert findings(p) == [("KindMismatch", "error", "beside")]
+    del p.steps[-1]
+    p.table("read", "SELECT id FROM orders")
+    assert resolve(p, environ={}).checked_plan().step("counts").declared_kind == "updating"
+
+
+def test_appending_a_stream_needs_no_key():
+    """Runs that could see rows twice are those of inputs that end."""
+    p = streaming()
+    p.table("out", "SELECT id FROM kept", sink=ms.files("out", format="csv", mode="append"))
+    p.table("rest", "SELECT id FROM orders", sink=ms.files("rest", format="csv", mode="append"))
+
+    assert findings(p) == [("AppendNeedsKey", "warning", "rest")]
+
+
+def test_words_of_streams_are_in_the_plan():
+    """Of views and tables, direct and decorated; nothing without them."""
+    p = streaming(allowed_lateness="1 minute", ttl=timedelta(hours=1), state="unbounded")
+    p.table("plain", "SELECT id FROM kept", mode="append")
+
+    @p.table(allowed_lateness="2 s", ttl="3 s", state="unbounded")
+    def decorated():
+        return "SELECT id FROM kept"
+
+    @p.view(ttl="4 s")
+    def looked():
+        return "SELECT id FROM kept"
+
+    p.table("read", "SELECT o.id FROM looked JOIN orders o USING (id)")
+    words = {
+        step.name: (step.declared_kind, step.allowed_lateness, step.ttl, step.state)
+        for step in resolve(p, environ={}).checked_plan().steps
+    }
+
+    assert words == {
+        "kept": ("", timedelta(minutes=1), timedelta(hours=1), "unbounded"),
+        "plain": ("append", None, None, ""),
+        "decorated": ("", timedelta(seconds=2), timedelta(seconds=3), "unbounded"),
+        "looked": ("", None, timedelta(seconds=4), ""),
+        "read": ("", None, None, ""),
+    }
+
+
+def test_wrong_words_of_streams_are_found_at_once():
+    """Each with its step."""
+    p = streaming(allowed_lateness="soon", ttl="1 month", state="endless")
+    p.table("out", "SELECT o.id FROM kept k JOIN orders o USING (id)", state="unbound")
+
+    assert findings(p) == sorted([
+        ("DurationSyntax", "error", "kept"), ("DurationSyntax", "error", "kept"),
+        ("OptionType", "error", "kept"), ("OptionType", "error", "out"),
+    ])  # fmt: skip
+    assert 'write state="unbounded", or remove it' in fixes(p)
+
+
+def test_lookup_has_to_end():
+    """It is loaded whole, again and again."""
+    p = streaming()
+    p.lookup("prices", ms.kafka("prices", servers="k:9092"), schema="id bigint", key="id")
+    p.table("out", "SELECT k.id FROM kept k JOIN prices USING (id) JOIN orders USING (id)")
+
+    assert findings(p) == [("LookupNotWhole", "error", "prices")]
 
 
 def test_window_helpers_and_sql_are_the_same_plan():

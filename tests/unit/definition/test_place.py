@@ -38,6 +38,11 @@ FORMS = {
         p.view("v", "SELECT 'äöü€' AS x, oops FROM s") ; "ü"
         # at 2:34
         ''',
+    "form feed above it, which ends no line": '''
+        # page one \x0c page two
+        ("ü", p.view("v", "SELECT oops FROM s"))
+        # at 3:27
+        ''',
     "constant at the top": '''
         SQL = """
           SELECT oops FROM s"""

@@ -191,3 +191,39 @@ def test_name_that_nobody_declared_is_still_told_beside_a_wrong_declaration():
 
     codes = [one.code for one in resolve(p, environ={}).findings.errors]
     assert codes == ["TypeNotKnown", "TableNotFound"]
+
+
+def test_streams_mean_the_same_in_both_forms():
+    """Tables as options, and the words of views and tables."""
+    read = read_sql_file("""
+        CREATE PIPELINE p;
+        CREATE SOURCE s (id BIGINT, at TIMESTAMP)
+          FROM kafka('t', 'k:1', metadata => {'at': 'timestamp'}, start => MAP {'0': 12, "1": 3})
+          WITH (event_time = at);
+        CREATE VIEW v WITH (allowed_lateness = '1 minute', state = 'unbounded') AS SELECT id, at FROM s;
+        CREATE TABLE w INTO kafka('o', 'k:1', key => ['id'])
+          WITH (mode = 'updating', ttl = INTERVAL '1 hour') AS SELECT id FROM v;
+    """, "p.sql")  # fmt: skip
+    p = ms.Pipeline("p")
+    p.source("s", ms.kafka("t", servers="k:1", metadata={"at": "timestamp"}, start={"0": 12, "1": 3}),
+             schema="id bigint, at timestamp", event_time="at")  # fmt: skip
+    p.view("v", "SELECT id, at FROM s", allowed_lateness="1 minute", state="unbounded")
+    p.table("w", "SELECT id FROM v", sink=ms.kafka("o", servers="k:1", key=["id"]), mode="updating",
+            ttl="1 hour")  # fmt: skip
+
+    assert read.plan(environ={}) == p.plan(environ={})
+
+
+@pytest.mark.parametrize(("statement", "what"), [
+    ("CREATE VIEW v WITH (mode = 'append') AS SELECT 1", "'mode' has no meaning in this WITH"),
+    ("CREATE TABLE t WITH (state = 'bounded') AS SELECT 1", "state is 'bounded'"),
+    ("CREATE TABLE t WITH (mode = 'append', ttl = 'soon') AS SELECT 1", "ttl is 'soon'"),
+    ("CREATE SOURCE s FROM kafka('t', metadata => {'a': 'key', 'a': 'topic'})", "'a' stands twice"),
+    ("CREATE SOURCE s FROM kafka('t', metadata => {'a' 'key'})", ""),
+])  # fmt: skip
+def test_wrong_words_of_streams_in_a_file(statement, what):
+    """Each is one finding at its place."""
+    (finding,) = read_sql_file(f"{statement};", "p.sql").findings.errors
+
+    assert what in finding.what
+    assert finding.where.line == 1

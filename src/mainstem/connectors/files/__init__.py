@@ -18,8 +18,10 @@ def files(
     compression: str | None = None, multiline: bool | None = None, hive: bool | None = None,
     member: str | None = None, mode: str | KeyedPairs | None = None,
     partition_by: str | Sequence[str] | None = None, force: bool | None = None,
+    file_size: str | None = None,
     verify: str | None = None,
     incremental: bool | None = None, changed: str | None = None, strict: bool | None = None,
+    stream: bool | None = None, settle: str | None = None,
 ) -> Binding:  # fmt: skip
     """Bind a source or a sink to files.
 
@@ -49,6 +51,9 @@ def files(
         Sinks: columns that become folders named ``column=value``.
     force : bool, optional
         Sinks: replace a folder even when it holds files that Mainstem did not write.
+    file_size : str, optional
+        Sinks of streams: about how large a file becomes when small ones are written together
+        (``"128 MB"``); ``"0"`` leaves them as they are.
 
     incremental : bool, optional
         Sources: read only the files that no committed run has read.
@@ -57,6 +62,11 @@ def files(
         changed, ``reread`` reads it again.
     strict : bool, optional
         Sources: check every page and decode every column of Parquet files before the run.
+    stream : bool, optional
+        Sources: a growing folder; files are read as they appear, and the source never ends.
+    settle : str, optional
+        Sources with ``stream=True``: how long a file has to stay as it is before it is read
+        (``"2 seconds"``).
 
     Returns
     -------
@@ -71,6 +81,7 @@ def files(
     return Binding.of(
         "files", path=path, format=format, header=header, delimiter=delimiter, quote=quote,
         null=null, compression=compression, multiline=multiline, hive=hive, member=member,
-        mode=mode, partition_by=partition_by, force=force, verify=verify, incremental=incremental, changed=changed,
-        strict=strict,
+        mode=mode, partition_by=partition_by, force=force, file_size=file_size, verify=verify,
+        incremental=incremental, changed=changed,
+        strict=strict, stream=stream, settle=settle,
     )  # fmt: skip

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from datetime import timedelta
 from typing import Literal
 
 from mainstem.connectors.keyed import KeyedPairs
+from mainstem.connectors.spec import Problem
+from mainstem.errors import MainstemError
+from mainstem.lazy import pattern
+from mainstem.plan.duration import parse_duration
 from mainstem.record import record
+
+_SIZE = pattern(r"(?P<n>[0-9]+) *(?P<unit>[kmg]?b)?", re.IGNORECASE)
+_UNITS = {"b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3}
 
 Format = Literal["csv", "tsv", "json", "parquet", "text"]
 Compression = Literal["none", "gzip", "zstd", "zip"]
@@ -43,6 +53,12 @@ class FilesSource:
     strict : bool
         Whether every page of a Parquet file is checked and every column decoded before the run,
         also those that nobody reads. The other formats always are.
+    stream : bool
+        Whether the run goes on and reads files as they appear: the source never ends.
+    settle : str
+        Of a stream: how long a file's size and modification time have to stay the same before it
+        is read, so that no file is read while it is being written. A file that is moved into
+        place under its name needs none: ``"0 seconds"``.
     verify : str
         How files in a folder that Mainstem wrote are compared with its manifest before they are
         read: ``checksum`` (sizes too), ``size`` or ``none``.
@@ -62,6 +78,35 @@ class FilesSource:
     changed: Literal["refuse", "reread"] = "refuse"
     verify: Literal["checksum", "size", "none"] = "checksum"
     strict: bool = False
+    stream: bool = False
+    settle: str = "2 seconds"
+
+    @property
+    def bounded(self) -> bool:
+        """Say whether a source of it ends."""
+        return not self.stream
+
+    @property
+    def settle_span(self) -> timedelta:
+        """Give `settle` as a span."""
+        return parse_duration(self.settle, "settle")
+
+    def problems(self) -> Iterator[Problem]:
+        """Give what is wrong with the options together."""
+        if self.stream and self.incremental:
+            yield Problem(
+                "OptionType", "files has stream=True and incremental=True: a stream reads each file "
+                "once anyway", "remove incremental", "incremental",
+            )  # fmt: skip
+        if self.stream and self.member is not None:
+            yield Problem(
+                "OptionType", "files has stream=True and member: archives that grow are not read",
+                "unpack the archive into the folder", "member",
+            )  # fmt: skip
+        try:
+            _ = self.settle_span
+        except MainstemError as error:
+            yield Problem("DurationSyntax", error.finding.what, error.finding.fix, "settle")
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -99,6 +144,9 @@ class FilesSink:
         How NULL is written in a CSV file.
     force : bool
         Whether a folder that holds files which Mainstem did not write may be replaced.
+    file_size : str
+        Streams: the many small files of their epochs are written together as files of about this
+        size; ``"0"`` leaves them as they are.
     """
 
     path: str
@@ -110,6 +158,21 @@ class FilesSink:
     delimiter: str | None = None
     null: str = ""
     force: bool = False
+    file_size: str = "128 MB"
+
+    @property
+    def file_bytes(self) -> int:
+        """Give `file_size` in bytes; 0 for files that stay as they are."""
+        found = _SIZE.fullmatch(self.file_size)
+        return int(found["n"]) * _UNITS[(found["unit"] or "b").lower()] if found else -1
+
+    def problems(self) -> Iterator[Problem]:
+        """Give what is wrong with the options together."""
+        if self.file_bytes < 0:
+            yield Problem(
+                "OptionType", f"file_size of files is {self.file_size!r}", 'write file_size="128 MB"',
+                "file_size",
+            )  # fmt: skip
 
     @property
     def partition_columns(self) -> tuple[str, ...]:
