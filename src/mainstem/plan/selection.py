@@ -31,9 +31,15 @@ def chosen_tables(plan: Plan, words: Sequence[str]) -> frozenset[str]:
     SettingsError
         For a name that the plan does not have, and when no table is among what is meant.
     """
+    if not words:
+        return frozenset(step.name for step in plan.tables)
     single = [word for text in words for word in text.replace(",", " ").split()]
     if not single:
-        return frozenset(step.name for step in plan.tables)
+        # A variable of a script that is empty must not mean everything.
+        raise SettingsError(
+            f"--select names nothing (tables: {listing(s.name for s in plan.tables)})",
+            code="SelectEmpty", fix="name a table, or leave --select out for all",
+        )  # fmt: skip
     found: set[str] = set()
     for word in single:
         name = _known(plan, word.strip("+"))

@@ -263,11 +263,28 @@ class Table(Relation):
 
 
 @record
+class WindowTable:
+    """What a window table was before it was spelled out: for those who run it over a stream.
+
+    `kind` is tumble, hop, cumulate or session; `time` the column of its input that it goes by;
+    `size` and `step` are microseconds (the gap of a session, the slide of HOP), and so is `offset`;
+    None when the offset is no literal.
+    """
+
+    kind: str
+    time: str
+    size: int
+    step: int
+    offset: int | None = 0
+
+
+@record
 class Subquery(Relation):
-    """A query in parentheses."""
+    """A query in parentheses; `window` when it spells out a window table."""
 
     query: Query
     is_lateral: bool = False
+    window: WindowTable | None = field(default=None, compare=False)
 
 
 @record
@@ -364,12 +381,36 @@ class Query(Node):
 NodeT = TypeVar("NodeT", bound=Node)
 
 
+# Annotations of fields that no node stands in: most fields of most nodes, and planning looks at the
+# children of every node a dozen times.
+_PLAIN = frozenset({
+    "bool", "bool | None", "int", "str", "Value", "Type", "Type | None", "tuple[str, ...]",
+    "tuple[Type, ...]", "tuple[tuple[str, Type], ...]", "tuple[tuple[str, str], ...]",
+})  # fmt: skip
+
+
+_places_of: dict[type[Node], tuple[str, ...]] = {}
+
+
+def _places(cls: type[Node]) -> tuple[str, ...]:
+    """Give the fields of a class of nodes in which others may stand."""
+    found = _places_of.get(cls)
+    if found is None:
+        fields = cls.__dataclass_fields__.values()
+        found = _places_of[cls] = tuple(f.name for f in fields if f.type not in _PLAIN)
+    return found
+
+
 def children(node: Node) -> Iterator[Node]:
     """Give the nodes directly below, in the order of the fields."""
+    return iter(_below(node))
+
+
+def _below(node: Node) -> list[Node]:
     found: list[Node] = []
-    for name in node.__dataclass_fields__:
+    for name in _places(type(node)):
         _take(getattr(node, name), found)
-    return iter(found)
+    return found
 
 
 def _take(value: Any, found: list[Node]) -> None:
@@ -388,13 +429,13 @@ def walk(node: Node) -> Iterator[Node]:
     while waiting:
         one = waiting.pop()
         yield one
-        waiting += reversed(list(children(one)))
+        waiting += reversed(_below(one))
 
 
 def rebuilt(node: NodeT, change: Callable[[Node], Node]) -> NodeT:
     """Give a copy in which each child `c` is `change(c)`; the same node when nothing changed."""
     changes = {}
-    for name in node.__dataclass_fields__:
+    for name in _places(type(node)):
         old = getattr(node, name)
         new = _changed(old, change)
         if new is not old:

@@ -100,7 +100,7 @@ class Calls(Cursor, ABC):
         """Read one argument; a lambda where the function takes one."""
         if self.peek("LAMBDA") and self.next.kind == "word":
             return self.keyword_lambda()
-        if name in lambda_takers():
+        if takes_lambda(name):
             at = self.at
             params = self.lambda_params()
             if params is not None:
@@ -248,10 +248,7 @@ class Calls(Cursor, ABC):
 
 
 @cache
-def lambda_takers() -> frozenset[str]:
-    """Give the names of the functions that take a lambda; only there ``x -> …`` is one."""
-    return frozenset(
-        name
-        for name, row in catalogue().items()
-        if any(p.startswith("lambda") for o in row.overloads for p in o.takes)
-    )
+def takes_lambda(name: str) -> bool:
+    """Say whether a function takes a lambda; only there ``x -> …`` is one."""
+    row = catalogue().get(name)
+    return row is not None and any(p.startswith("lambda") for o in row.overloads for p in o.takes)

@@ -14,7 +14,7 @@ from mainstem.connectors.keyed import mode_name
 from mainstem.errors import Finding, Place
 from mainstem.functions.spec import catalogue
 from mainstem.plan import tree as t
-from mainstem.plan.nodes import Binding, Plan, Source, Step
+from mainstem.plan.nodes import Binding, Plan, Source, Step, streaming
 from mainstem.record import record
 
 STATIC, DELTA, UNSAFE = "static", "delta", "unsafe"
@@ -278,7 +278,12 @@ def refusals(plan: Plan, locate: Locate | None = None) -> list[Finding]:
         without it a finding stands at the declaration of the step.
     """
     grown = growths(plan)
-    found = (_judged(plan, step, grown[step.name], locate or _declared) for step in plan.tables)
+    # A stream has no runs that could see rows twice: its positions and tokens do that.
+    endless = streaming(plan.sources, plan.steps)
+    found = (
+        _judged(plan, step, grown[step.name], locate or _declared)
+        for step in plan.tables if step.name not in endless
+    )  # fmt: skip
     return [finding for finding in found if finding is not None]
 
 
@@ -288,10 +293,10 @@ def _declared(step: Step, _at: int) -> tuple[Place, str]:
 
 def needs_key(plan: Plan) -> list[str]:
     """Give the tables that append all rows of full sources: safe with a run key, else doubled."""
-    grown = growths(plan)
+    grown, endless = growths(plan), streaming(plan.sources, plan.steps)
     return [
         s.name for s in plan.tables
-        if mode_of(s.sink) == "append" and grown[s.name].kind == STATIC
+        if mode_of(s.sink) == "append" and grown[s.name].kind == STATIC and s.name not in endless
     ]  # fmt: skip
 
 

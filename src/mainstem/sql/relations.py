@@ -48,7 +48,9 @@ class RelationBinder(ExpressionBinder):
             columns = self.renamed(columns, node.columns, node, node.alias)
             shown = self.show(node, node.alias, columns, scope)
             names = tuple(n for n, _ in columns)
-            return t.Subquery(query, node.is_lateral, alias=shown.alias, columns=names, at=node.at)
+            return t.Subquery(
+                query, node.is_lateral, node.window, alias=shown.alias, columns=names, at=node.at
+            )
         if isinstance(node, t.Join):
             return self.join(node, scope, named)
         if isinstance(node, t.Pivot):

@@ -76,8 +76,12 @@ class _Spelling:
 
     def query(self) -> t.Subquery:
         made: t.Query = getattr(self, self.node.name)()
+        kind = self.node.name
         return t.Subquery(
             made,
+            window=t.WindowTable(
+                kind, self.ts.parts[-1], self.micros[-1], self.micros[0], self.offset
+            ),
             alias=self.node.alias or _table_name(self.node),
             columns=self.node.columns,
             at=self.at,
@@ -124,6 +128,12 @@ class _Spelling:
         return self.select(
             [self.star(*exclude), self.item(time, "window_time")], self.derived(query, "_w")
         )
+
+    @property
+    def offset(self) -> int | None:
+        n_spans = len(self.spans)
+        rest = self.node.args[1 + n_spans : 2 + n_spans] if self.node.name != "session" else ()
+        return _micros(rest[0]) if rest else 0
 
     @property
     def input(self) -> t.Relation:
