@@ -1,7 +1,8 @@
-"""Set-up of every suite: a zone that is not UTC, how many random cases, and what a skip means."""
+"""Set-up of every suite: a zone that is not UTC, how many cases, and what a skip means."""
 
 import os
 import time
+import zlib
 
 # Set before anything reads it. Kathmandu is at +05:45: neither UTC nor a whole hour from it, so an
 # answer that depends on the zone of the machine is wrong here.
@@ -12,12 +13,46 @@ import hypothesis  # noqa: E402 - the zone first
 import pytest  # noqa: E402 - same
 
 LONG = os.environ.get("MAINSTEM_LONG") == "1"
+FAST = os.environ.get("MAINSTEM_FAST") == "1"
 REQUIRE_ALL = os.environ.get("MAINSTEM_REQUIRE") == "all"
 
 # No deadline: a slow machine is no failure. The blob repeats a failing case on another machine.
 hypothesis.settings.register_profile("usual", deadline=None, print_blob=True, max_examples=100)
 hypothesis.settings.register_profile("long", deadline=None, print_blob=True, max_examples=2000)
-hypothesis.settings.load_profile("long" if LONG else "usual")
+hypothesis.settings.register_profile("fast", deadline=None, print_blob=True, max_examples=10)
+hypothesis.settings.load_profile("long" if LONG else "fast" if FAST else "usual")
+
+# Tests that run no pipeline: milliseconds each, so `--one-in` leaves all of them in.
+CHEAP = tuple(
+    f"tests/{name}"
+    for name in (
+        "conformance/test_gaps.py", "conformance/test_verbs.py", "unit/definition/",
+        "unit/embedded_compile/", "unit/formats/", "unit/functions/", "unit/runtime/",
+        "unit/settings/", "unit/sql/", "unit/storage/", "unit/test_record.py",
+    )
+)  # fmt: skip
+
+
+def pytest_addoption(parser):
+    """Let `make test-fast` run a sample."""
+    parser.addoption(
+        "--one-in", type=int, default=1, metavar="N", help="run one in N of the tests that cost"
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    """Keep a sample of the tests that run pipelines: the same ones each time, by their names."""
+    n = config.getoption("--one-in")
+    if n == 1:
+        return
+    chosen = [
+        item
+        for item in items
+        if item.nodeid.startswith(CHEAP) or zlib.crc32(item.nodeid.encode()) % n == 0
+    ]
+    kept = set(chosen)
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = chosen
 
 
 def _without_skip(report):

@@ -13,9 +13,9 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
-from mainstem.definition.parameter import parse_value
+from mainstem.definition.parameter import parse_value, unknown
 from mainstem.engines.spec import Event
-from mainstem.errors import MainstemError, SettingsError, listing, nearest
+from mainstem.errors import NOWHERE, CheckFailed, MainstemError, SettingsError, listing
 from mainstem.plan.nodes import Param, Plan
 from mainstem.plan.selection import chosen_tables
 from mainstem.record import record
@@ -60,6 +60,8 @@ def backfill_of(plan: Plan, params: Mapping[str, str]) -> Backfill:
 
     Raises
     ------
+    CheckFailed
+        For a parameter that the pipeline does not have.
     SettingsError
         When none or several have many values, or a range is empty or too long.
     DefinitionError
@@ -68,11 +70,7 @@ def backfill_of(plan: Plan, params: Mapping[str, str]) -> Backfill:
     known = {param.name.lower(): param for param in plan.params}
     for name in params:
         if name.lower() not in known:
-            close = nearest(name, known)
-            raise SettingsError(
-                f"no parameter {name!r} (parameters: {listing(p.name for p in plan.params)})",
-                code="ParamNotFound", fix=f"write {close}" if close else "remove it",
-            )  # fmt: skip
+            raise CheckFailed([unknown(name, plan.params, NOWHERE)])
     several = [name for name, text in params.items() if ".." in text or "," in text]
     if len(several) != 1:
         what = f"{listing(several)} each have" if several else "no parameter has"

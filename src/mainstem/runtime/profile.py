@@ -20,6 +20,7 @@ from mainstem.errors import DataError, DefinitionError, OutsideError, SettingsEr
 from mainstem.plan.nodes import Binding, Source
 from mainstem.record import record
 from mainstem.runtime.profile_suggest import LANGUAGES, python_code, sql_code, suggestions
+from mainstem.storage.local.durable import replacing
 
 if TYPE_CHECKING:
     from mainstem.engines.embedded.profile.sources import Profiler
@@ -300,7 +301,7 @@ def _profile(
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file for people or programs.
+    """Write a file for people or programs; one that is there stays when that fails.
 
     Raises
     ------
@@ -308,7 +309,8 @@ def write_text(path: Path, text: str) -> None:
         When it cannot be written.
     """
     try:
-        path.write_text(text, encoding="utf-8", newline="\n")
+        with replacing(path) as file:
+            file.write(text.encode())
     except OSError as error:
         raise OutsideError(
             f"cannot write {path}: {error.strerror}", code="FileNotWritten",

@@ -8,7 +8,6 @@ from typing import Any
 
 from mainstem.record import record
 from mainstem.runtime.journal import RunRecord
-from mainstem.runtime.status import runs
 
 
 @record
@@ -73,6 +72,9 @@ def quality(state_dir: Path, run_id: str = "") -> tuple[Checked, ...]:
     run_id : str, optional
         Only this run; a beginning that is unique is enough.
     """
+    # Every run asks this module for its `history`, and none for the status of others.
+    from mainstem.runtime.status import runs
+
     found = [run for run in runs(state_dir) if run.run_id.startswith(run_id)]
     return tuple(
         _checked(run, line) for run in found for line in run.ledger.get("expectations", {}).values()

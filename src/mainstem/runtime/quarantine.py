@@ -24,6 +24,7 @@ from mainstem.runtime.scope import replay_tables
 from mainstem.runtime.start import RunResult, run_options
 from mainstem.runtime.status import runs
 from mainstem.sql.replay import bind_set
+from mainstem.storage.local.durable import replacing
 
 if TYPE_CHECKING:
     from mainstem.engines.embedded.judging.aside import Counted
@@ -363,7 +364,8 @@ class Quarantine:
             )  # fmt: skip
         written = 0
         try:
-            with out.open("wb") as file:
+            # Half of an export in a folder that a source reads would be taken for all of it.
+            with replacing(out) as file:
                 if headers and headers[0] is not None:
                     file.write(_header_line(headers[0], source))
                 for raw in aside.raw_lines(self._folder, given, status):
@@ -372,7 +374,7 @@ class Quarantine:
         except OSError as error:
             raise OutsideError(
                 f"cannot write {out}: {error.strerror}", code="FileRefused",
-                fix="name a place where you may write",
+                fix="name a place where you may write and there is room",
             ) from error  # fmt: skip
         return written
 

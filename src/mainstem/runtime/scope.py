@@ -48,7 +48,9 @@ def refuse_unsafe(plan: Plan, tables: frozenset[str], run_key: str) -> None:
             "again", code="AppendNeedsKey", fix="add --run-key, such as --run-key 2026-01-31",
             step=keyless[0],
         )  # fmt: skip
-    _refuse_left_behind(plan, tables, "is not selected", "select it too")
+    _refuse_left_behind(
+        plan, tables, ("is not selected", "are not selected"), ("select it too", "select them too")
+    )
 
 
 def scope(
@@ -84,8 +86,9 @@ def scope(
             )  # fmt: skip
     left = tables - already.keys()
     if already and left:
+        before = f"written under the key {run_key!r} before"
         _refuse_left_behind(
-            plan, left, f"was written under the key {run_key!r} before", "give the run a new key"
+            plan, left, (f"was {before}", f"were {before}"), ("give the run a new key",) * 2
         )
     return Scope(narrowed(plan, left), already)
 
@@ -119,17 +122,28 @@ def replay_plan(plan: Plan, name: str, tables: frozenset[str]) -> Plan:
     return replayed(plan, name, tables, whole)
 
 
-def _refuse_left_behind(plan: Plan, tables: frozenset[str], why: str, fix: str) -> None:
-    """Refuse to mark new rows as read while a table that needs them does not get them."""
+def _refuse_left_behind(
+    plan: Plan, tables: frozenset[str], why: tuple[str, str], fix: tuple[str, str]
+) -> None:
+    """Refuse to mark new rows as read while a table that needs them does not get them.
+
+    `why` and `fix` are said of one table and of several.
+
+    Raises
+    ------
+    SettingsError
+        Which names the tables.
+    """
     read = above(plan, tables)
     for source in plan.sources:
         if source.name in read and is_incremental(source):
             left = [s.name for s in _fed(plan, source) if s.name not in tables]
             if left:
+                several = len(left) > 1
                 raise SettingsError(
                     f"new rows of source {source.name!r} would be lost for {listing(left)}, which "
-                    f"{why}", code="SelectLosesRows",
-                    fix=f"{fix}: --select {source.name}+", step=left[0],
+                    f"{why[several]}", code="SelectLosesRows",
+                    fix=f"{fix[several]}: --select {source.name}+", step=left[0],
                 )  # fmt: skip
 
 

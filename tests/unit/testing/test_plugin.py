@@ -197,7 +197,7 @@ def test_wrong_tests_fail_and_say_why(project):
         "*1 row not expected:",
         "*eve *| 1 *| 1.00",
         "*the right rows in another order; row 1 found, and expected:",
-        "*GivenForm: table 'totals' has no column 'custmer'*",
+        "*GivenForm: table 'totals': no column 'custmer'*",
         "*fix: write customer",
         "*GivenForm: row 1 of table 'totals', column 'n': 'one'*",
         "*GivenForm: row 1 of the rows of source 'orders' has 2 cells for 4 columns*",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from mainstem.cli import target
+from mainstem.cli.limit import check_limit, say_cut
 from mainstem.cli.numbers import count
 from mainstem.cli.options import NO_CHOICE, NO_OPTIONS, Chosen, Common
 from mainstem.cli.output import say, say_json
@@ -37,13 +38,12 @@ def quality(
     Raises
     ------
     SettingsError
-        For a limit below 0, or a run that is not there.
+        For a run that is not there.
     """
     from mainstem.runtime.quality import quality as read_quality
 
     common.start_log()
-    if limit < 0:
-        raise SettingsError(f"--limit is {limit}", code="Usage", fix="give 0 for all, or more")
+    check_limit(limit)
     found = read_quality(state_of(target.resolve(file, chosen)), run)
     # By run, the latest first; within a run in the order in which the rules were judged.
     found = tuple(sorted(found, key=lambda line: (line.started_at, line.run_id), reverse=True))
@@ -62,8 +62,7 @@ def quality(
     say(table(heads, [_row(line) for line in shown], right=(3, 4, 5), null=""))
     if run:
         _say_samples(shown)
-    if len(shown) < len(found) and not common.quiet:
-        say(f"{len(shown)} of {len(found)}; --limit 0 shows all")
+    say_cut(len(shown), len(found), quiet=common.quiet)
     return 0
 
 

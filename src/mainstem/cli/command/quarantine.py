@@ -13,6 +13,7 @@ from cyclopts import Parameter
 from mainstem.cli import target
 from mainstem.cli.kept import counted_text, explained_text, preview_text, shown_text
 from mainstem.cli.ledger import ledger_text
+from mainstem.cli.limit import check_limit, say_cut
 from mainstem.cli.numbers import plural
 from mainstem.cli.options import NO_CHOICE, NO_OPTIONS, Chosen, Common
 from mainstem.cli.output import say, say_json
@@ -94,14 +95,8 @@ def show(
         open, replayed, dropped or all.
     limit : int
         How many; 20 when not given, 0 for all.
-
-    Raises
-    ------
-    SettingsError
-        For a limit below 0.
     """
-    if limit < 0:
-        raise SettingsError(f"--limit is {limit}", code="Usage", fix="give 0 for all, or more")
+    check_limit(limit)
     kept = _of(file, chosen, common)
     names, rows = kept.show(relation, limit=limit, status=status, **filters.given())
     if common.is_json:
@@ -112,8 +107,7 @@ def show(
         return 0
     say(shown_text(names, rows))
     n_all = kept.count(relation, status=status, **filters.given())
-    if len(rows) < n_all and not common.quiet:
-        say(f"{len(rows)} of {n_all}; --limit 0 shows all")
+    say_cut(len(rows), n_all, quiet=common.quiet)
     return 0
 
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from mainstem.cli import target
+from mainstem.cli.limit import check_limit, say_cut
 from mainstem.cli.numbers import count, seconds
 from mainstem.cli.options import NO_CHOICE, NO_OPTIONS, Chosen, Common
 from mainstem.cli.output import say, say_json
 from mainstem.cli.table import table
-from mainstem.errors import SettingsError
 from mainstem.runtime.start import state_of
 
 if TYPE_CHECKING:
@@ -32,17 +32,11 @@ def runs(
         Pipeline file, or its folder.
     limit : int
         How many; 20 when not given, 0 for all.
-
-    Raises
-    ------
-    SettingsError
-        For a limit below 0.
     """
     from mainstem.runtime.status import runs as read_runs
 
     common.start_log()
-    if limit < 0:
-        raise SettingsError(f"--limit is {limit}", code="Usage", fix="give 0 for all, or more")
+    check_limit(limit)
     found = read_runs(state_of(target.resolve(file, chosen)))[::-1]
     shown = found[:limit] if limit else found
     if common.is_json:
@@ -53,8 +47,7 @@ def runs(
         return 0
     heads = ("run", "status", "started", "with", "took", "written", "error")
     say(table(heads, [_row(run) for run in shown], right=(4, 5), null=""))
-    if len(shown) < len(found) and not common.quiet:
-        say(f"{len(shown)} of {len(found)}; --limit 0 shows all")
+    say_cut(len(shown), len(found), quiet=common.quiet)
     return 0
 
 

@@ -210,7 +210,9 @@ def _ingested(
     schema: Schema,
 ) -> str:  # fmt: skip
     changed = source.binding.overridden({"path": [file.path for file in files]}, "inference")
-    return ingest(connection, Source(source.name, changed, schema)).select
+    # A record that cannot be read says nothing about the types of the others; a run or a profile
+    # with the schema meets it again, and names it.
+    return ingest(connection, Source(source.name, changed, schema, on_bad="dead_letter")).select
 
 
 def _type_of(connection: duckdb.DuckDBPyConnection, select: str, name: str) -> Type:
