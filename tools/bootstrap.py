@@ -17,6 +17,7 @@ import argparse
 import json
 import os
 import re
+import shutil
 import sys
 import time
 import xml.etree.ElementTree as ET
@@ -271,10 +272,18 @@ def test_everything(*, long: bool) -> None:
                 size="long" if long else "fast",
             )
     MAIN.install()
+    build_reader(MAIN)
     here = ".".join(map(str, sys.version_info[:3]))
     everything = [*ALL_CORES, "--durations=10", "--durations-min=0.01", "tests"]
     pytest(f"all tests on Python {here}", MAIN, everything, size="long" if long else "")
     finish()
+
+
+def build_reader(environment: Environment) -> None:
+    """Compile the fast reader of Kafka where there is a compiler: both it and the one in Python are tested."""
+    if any(map(shutil.which, ("cc", "gcc", "clang"))):
+        command = [environment / "python", "-m", "mainstem", "doctor", "--build"]
+        run("the compiled Kafka reader", command, environment.variables())
 
 
 def test() -> None:
@@ -285,11 +294,14 @@ def test() -> None:
 def test_fast() -> None:
     """Unit and conformance tests in a minute: one interpreter, all cores, small counts of random cases.
 
-    Left to `make test` are those that start programs, which take the other minute.
+    Of the tests that run whole pipelines it takes a sample, the same one each time. Left to `make
+    test` are the others, and those that start programs.
     """
     MAIN.install()
-    programs = [f"--ignore=tests/unit/{name}" for name in ("cli", "demo")]
-    options = ["-q", *ALL_CORES, *programs, *suites("unit", "conformance")]
+    programs = [
+        f"--ignore=tests/unit/{name}" for name in ("cli", "demo", "dev", "testing/test_plugin.py")
+    ]
+    options = ["-q", *ALL_CORES, "--one-in=8", *programs, *suites("unit", "conformance")]
     pytest("test-fast", MAIN, options, timeout_s=FAST_LIMIT_S, size="fast")
     finish()
 

@@ -14,10 +14,14 @@ if TYPE_CHECKING:
 
     from mainstem import errors as errors
     from mainstem.connectors.arrow import arrow as arrow
+    from mainstem.connectors.console import console as console
     from mainstem.connectors.duckdb import duckdb as duckdb
     from mainstem.connectors.files import files as files
+    from mainstem.connectors.generator import generator as generator
+    from mainstem.connectors.kafka import kafka as kafka
     from mainstem.connectors.keyed import history as history
     from mainstem.connectors.keyed import merge as merge
+    from mainstem.connectors.stdin import stdin as stdin
     from mainstem.definition.catalogue import avg as avg
     from mainstem.definition.catalogue import count as count
     from mainstem.definition.catalogue import count_distinct as count_distinct
@@ -59,6 +63,7 @@ _HOMES = {
     "avg": "mainstem.definition.catalogue",
     "call": "mainstem.definition.function",
     "col": "mainstem.definition.word",
+    "console": "mainstem.connectors.console",
     "count": "mainstem.definition.catalogue",
     "count_distinct": "mainstem.definition.catalogue",
     **dict.fromkeys(
@@ -83,22 +88,25 @@ _HOMES = {
     "expr": "mainstem.definition.word",
     "f": "mainstem.definition.catalogue",
     "files": "mainstem.connectors.files",
+    "generator": "mainstem.connectors.generator",
     "history": "mainstem.connectors.keyed",
     "hop": "mainstem.definition.window",
     "merge": "mainstem.connectors.keyed",
     "interval": "mainstem.definition.word",
+    "kafka": "mainstem.connectors.kafka",
     "lit": "mainstem.definition.word",
     "load": "mainstem.definition.load",
     "max": "mainstem.definition.catalogue",
     "min": "mainstem.definition.catalogue",
     "session": "mainstem.definition.window",
+    "stdin": "mainstem.connectors.stdin",
     "sum": "mainstem.definition.catalogue",
     "tumble": "mainstem.definition.window",
     "when": "mainstem.definition.word",
 }
 
 # Connectors of the design that nothing reads or writes yet.
-_LATER = ("kafka", "delta", "iceberg", "sql")
+_LATER = ("delta", "iceberg", "sql")
 
 __all__ = [  # noqa: PLE0604  (the names come from the one table above)
     "__version__",

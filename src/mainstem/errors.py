@@ -21,7 +21,6 @@ A message gives the value it got, the place with file and line, and a fix that c
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -238,6 +237,9 @@ def nearest(name: str, names: Iterable[str]) -> str:
     lowered = {n.lower(): n for n in known}
     if name.lower() in lowered:
         return lowered[name.lower()]
+    # Only for a message: it is more than a millisecond of every start.
+    import difflib
+
     close = difflib.get_close_matches(name.lower(), list(lowered), n=1, cutoff=0.6)
     return lowered[close[0]] if close else ""
 

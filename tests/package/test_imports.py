@@ -10,9 +10,9 @@ import mainstem
 # What users may rely on. A name is added on purpose, and taken away with a line in the changelog.
 PUBLIC_NAMES = [
     "Pipeline", "Secret", "__version__", "accepted", "arrow", "avg", "between", "call", "col",
-    "completeness", "count", "count_distinct", "cumulate", "duckdb", "errors", "exists", "expr",
-    "f", "files", "foreign_key", "freshness", "history", "hop", "interval", "lit", "load",
-    "matches", "max", "merge", "min", "not_null", "row_count", "session", "sum", "tumble", "unique",
+    "completeness", "console", "count", "count_distinct", "cumulate", "duckdb", "errors", "exists", "expr",
+    "f", "files", "foreign_key", "freshness", "generator", "history", "hop", "interval", "kafka", "lit", "load",
+    "matches", "max", "merge", "min", "not_null", "row_count", "session", "stdin", "sum", "tumble", "unique",
     "volume", "when",
 ]  # fmt: skip
 

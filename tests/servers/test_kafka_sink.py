@@ -117,7 +117,7 @@ def test_the_positions_of_kafka_sources_are_shown_to_its_tools(kafka):
 
     from mainstem.engines.embedded.stream.spec import Batch
 
-    token = {"epoch": 1, "positions": {"rows": {f"{topic}/0": 7}}}
+    token = {"epoch": 1, "positions": {"rows": {f"{topic}/0": {"offset": 7, "topic_id": ""}}}}
     select = sink.wire("SELECT 1::BIGINT AS id, 'a' AS k")
     with closing(duckdb.connect()) as engine:
         sink.write(engine.cursor(), Batch(1, select, 1, token))

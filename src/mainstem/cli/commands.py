@@ -43,10 +43,14 @@ COMMANDS = (
     Command("config show", "Show every setting and who set it.", _at("config", "show")),
     Command("doctor", "Check this machine and this installation.", _at("doctor")),
     Command("demo", "Run an example on generated data.", _at("demo")),
+    Command("dev up", "Start a real server on this machine, such as Kafka.", _at("dev", "up")),
+    Command("dev down", "End a server that dev up has started.", _at("dev", "down")),
+    Command("dev ls", "List the servers that run on this machine.", _at("dev", "ls")),
     Command("completion", "Print the completion script of a shell.", _at("completion")),
 )
 
 GROUPS = {
     "config": "Settings of a pipeline.",
+    "dev": "Real servers on this machine, to try and to test with.",
     "quarantine": "Rows that were kept aside, and what is done about them.",
 }

@@ -12,7 +12,7 @@ from mainstem.cli.table import aligned
 # Counts of rows that did not go the usual way, with the words for them; only shown when not 0.
 _ASIDE = {
     "dead": "bad", "skipped": "skipped", "late": "late", "quarantined": "quarantined",
-    "already_there": "there before", "pending": "pending",
+    "partly_late": "partly late", "already_there": "there before", "pending": "waiting",
 }  # fmt: skip
 
 
@@ -23,6 +23,10 @@ def ledger_text(ledger: Mapping[str, Any]) -> str:
     if sources:
         read = aligned([(name, *_source(line)) for name, line in sources.items()], right=(1, 2, 3))
         parts.append(f"read\n{read}")
+    late = [(name, plural(line["late"] + line.get("partly_late", 0), "row"), "late")
+            for name, line in ledger.get("steps", {}).items() if _is_late(line)]  # fmt: skip
+    if late:
+        parts.append(f"too late\n{aligned(late, right=(1,))}")
     checked = ledger.get("expectations", {})
     if checked:
         lines = [(name, *_rule(line)) for name, line in checked.items()]
@@ -38,6 +42,10 @@ def ledger_text(ledger: Mapping[str, Any]) -> str:
         lines = [(line["table"], plural(line["open"], "row"), "open") for line in kept]
         parts.append(f"kept aside\n{aligned(lines, right=(1,))}")
     return "\n".join(parts)
+
+
+def _is_late(line: Mapping[str, Any]) -> bool:
+    return bool(line.get("late") or line.get("partly_late"))
 
 
 def _source(line: Mapping[str, Any]) -> tuple[str, str, str, str]:

@@ -64,7 +64,7 @@ class SourceDeclaration:
     is_lookup: bool = False
     key: tuple[str, ...] = ()
     refresh: timedelta | None = None
-    on_bad: str = "fail"
+    on_bad: str = ""
     max_bad: int | float | None = None
 
 

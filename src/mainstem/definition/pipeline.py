@@ -80,7 +80,7 @@ class Pipeline(Recorder):
     def source(
         self, name: str, binding: Binding, *, schema: Declared | None = None, event_time: str = "",
         watermark: Duration | None = None, idle: Duration | None = None,
-        max_ahead: Duration | None = None, on_bad: str = "fail", max_bad: float | None = None,
+        max_ahead: Duration | None = None, on_bad: str = "", max_bad: float | None = None,
     ) -> Ref:  # fmt: skip
         """Declare an input.
 
@@ -102,7 +102,8 @@ class Pipeline(Recorder):
             How far ahead of its reading an event time may lie; needs `event_time`.
         on_bad : str, optional
             What becomes of a record that does not fit the schema: ``"fail"`` stops the run,
-            ``"dead_letter"`` keeps it beside the table, with its position and reason.
+            ``"dead_letter"`` keeps it beside the table, with its position and reason. Where nothing
+            is said, a source that ends fails and a stream keeps it: one bad row never stops that.
         max_bad : int or float, optional
             More dead letters than this stop the run; a float is a share of the records, 0 to 1.
 

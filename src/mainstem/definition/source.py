@@ -50,12 +50,12 @@ class SourceWork:
                 declared.name,
             )  # fmt: skip
         self._key(declared, schema)
-        self._on_bad(declared)
+        on_bad = self._on_bad(declared, "fail" if is_bounded else "dead_letter")
         self._incremental(declared, binding, schema)
         return Source(
             declared.name, binding, schema, event_time, declared.watermark, declared.idle,
             declared.max_ahead, bounded=is_bounded, key=declared.key,
-            refresh=declared.refresh, on_bad=declared.on_bad, max_bad=declared.max_bad,
+            refresh=declared.refresh, on_bad=on_bad, max_bad=declared.max_bad,
             where=declared.where,
         )  # fmt: skip
 
@@ -156,15 +156,17 @@ class SourceWork:
                     where, f"name a column of type {listing(CURSOR_TYPES)}", name,
                 )  # fmt: skip
 
-    def _on_bad(self, declared: SourceDeclaration) -> None:
-        if declared.on_bad not in BAD_ACTIONS:
+    def _on_bad(self, declared: SourceDeclaration, default: str) -> str:
+        """Give what becomes of bad records: one of them never stops a stream unasked (V10)."""
+        on_bad = declared.on_bad or default
+        if on_bad not in BAD_ACTIONS:
             close = nearest(str(declared.on_bad), BAD_ACTIONS)
             self._add(
                 "OptionType", f"on_bad of {declared.name!r} is {declared.on_bad!r} (words: "
                 f"{listing(BAD_ACTIONS)})", declared.where,
                 f'write on_bad="{close or BAD_ACTIONS[0]}"', declared.name,
             )  # fmt: skip
-        elif declared.max_bad is not None and declared.on_bad == "fail":
+        elif declared.max_bad is not None and on_bad == "fail":
             self._add(
                 "OptionType", f"{declared.name!r} has max_bad, and the first bad record stops the "
                 "run", declared.where, 'add on_bad="dead_letter", or remove max_bad', declared.name,
@@ -172,6 +174,7 @@ class SourceWork:
         wrong = "" if declared.max_bad is None else wrong_max_bad(declared.max_bad)
         if wrong:
             self._add("OptionType", wrong, declared.where, MAX_BAD_FIX, declared.name)
+        return on_bad
 
     def _column(
         self, declared: SourceDeclaration, schema: Schema, name: str, word: str

@@ -163,7 +163,7 @@ class _SqlFile(RuleReader):
             name, binding, schema, self._line(name_token), self._span(first),
             str(words.get("event_time", "")), words.get("watermark"), words.get("idle"),
             words.get("max_ahead"), is_lookup, (key,) if isinstance(key, str) else tuple(key),
-            words.get("refresh"), words.get("on_bad", "fail"), words.get("max_bad"),
+            words.get("refresh"), words.get("on_bad", ""), words.get("max_bad"),
         ))  # fmt: skip
 
     def _expectation(self, first: Token) -> None:

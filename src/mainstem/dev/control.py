@@ -235,11 +235,7 @@ def server(
 
     The parameters are those of `up`.
 
-    Examples
-    --------
-    >>> with server("kafka", nodes=3) as kafka:  # doctest: +SKIP
-    ...     kafka.nodes[1].kill()
-    ...     kafka.nodes[1].start()
+    Its nodes can be killed and started again: ``kafka.nodes[1].kill()``, ``kafka.nodes[1].start()``.
     """
     owner = Process.current()
     name = f"{kind}-{owner.pid}-{time.monotonic_ns() % 10**9:09}"

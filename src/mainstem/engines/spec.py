@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,6 +18,7 @@ from mainstem.plan.tree import Query
 from mainstem.record import record
 
 if TYPE_CHECKING:
+    from mainstem.engines.desk import Desk
     from mainstem.sql.lift import Map
 
 
@@ -119,6 +121,30 @@ class Replay:
 
 
 @record
+class StreamSettings:
+    """How a stream runs.
+
+    Parameters
+    ----------
+    ending : str
+        ``""`` runs until it is stopped; ``caught_up`` ends when every source was read to its end and
+        closes nothing; ``bounded`` reads up to what is there now and then closes every window (T9);
+        ``until`` ends with the first epoch whose watermark is at least `until`.
+    until : datetime or None
+        An event time.
+    epoch_rows : int
+        Records of a source that one epoch takes at most.
+    max_pending : int
+        Epochs that may wait for a sink; then reading waits.
+    """
+
+    ending: str = ""
+    until: datetime | None = None
+    epoch_rows: int = 200_000
+    max_pending: int = 8
+
+
+@record
 class RunSettings:
     """What a run is given besides its program.
 
@@ -147,6 +173,7 @@ class RunSettings:
     is_resumed: bool = False
     history: dict[str, tuple[int, ...]] = field(default_factory=dict)
     replay: Replay | None = None
+    stream: StreamSettings | None = None
 
 
 @record
@@ -186,6 +213,19 @@ class Engine(Protocol):
         ``outputs_staged`` is yielded right before the commit, and the whole commit happens between
         that yield and the next: a caller that leaves there undoes the run, one that goes on
         has it done.
+        """
+        ...
+
+    def stream(
+        self, plan: Plan, settings: RunSettings, desk: Desk | None = None
+    ) -> Iterator[Event]:
+        """Run a plan over sources that never end; each ``epoch_committed`` is final.
+
+        Questions at the `desk` are answered between two epochs: ``status`` and ``time``; and at once,
+        to what is committed: ``query`` (sql) and ``backup`` (path).
+
+        However the caller leaves, whole epochs are committed and the rest is not. ``waiting`` comes
+        about ten times a second while there is nothing to do.
         """
         ...
 

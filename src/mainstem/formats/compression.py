@@ -25,7 +25,7 @@ def damage() -> tuple[type[Exception], ...]:
     """Give the exceptions that mean damaged or shortened compressed bytes, besides an OSError."""
     import zlib
 
-    return (EOFError, zlib.error, zipfile.BadZipFile, _zstd().ZstdError)
+    return (EOFError, zlib.error, zipfile.BadZipFile, zstd_module().ZstdError)
 
 
 def open_binary(path: str, compression: str, member: str | None = None) -> BinaryIO:
@@ -47,7 +47,7 @@ def open_binary(path: str, compression: str, member: str | None = None) -> Binar
                 raise _damaged(path, "it has no bytes")
             stream = cast("BinaryIO", gzip.open(path, "rb"))  # noqa: SIM115 - the caller closes it
         elif compression == "zstd":
-            stream = cast("BinaryIO", _zstd().open(path, "rb"))
+            stream = cast("BinaryIO", zstd_module().open(path, "rb"))
         else:
             stream = _open_member(path, member)
         return io.BufferedReader(Guarded(stream, path), buffer_size=1 << 20)
@@ -57,8 +57,8 @@ def open_binary(path: str, compression: str, member: str | None = None) -> Binar
         raise DataError(f"{path} is not a zip archive: {error}", code="FileDamaged") from error
 
 
-def _zstd() -> Any:
-    # In the standard library from Python 3.14.
+def zstd_module() -> Any:
+    """Give the module that reads and writes zstd; in the standard library from Python 3.14."""
     name = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
     return importlib.import_module(name)
 

@@ -9,7 +9,7 @@ from mainstem.record import record
 # The stable names of why a record is bad; dead letters carry them, docs/files.md explains them.
 REASONS = (
     "NotUtf8", "LineTooLong", "NotJson", "NotAnObject", "DuplicateKey", "FieldCount", "BadQuotes",
-    "WrongValue", "OutOfRange", "NullValue", "EventTime", "RowGroupDamaged",
+    "WrongValue", "OutOfRange", "NullValue", "EventTime", "RowGroupDamaged", "NotAvro",
 )  # fmt: skip
 
 

@@ -35,9 +35,10 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
 from functools import cache
+from threading import RLock
 from typing import Any
 
 from mainstem.errors import InternalError, UnsupportedError
@@ -200,26 +201,61 @@ def overload(
     return Overload(takes, gives, spelling)
 
 
+class _Catalogue(Mapping[str, Function]):
+    """Rows by name and alias; a module is imported when no earlier one has the name that is asked for.
+
+    A small query names three functions, and to make all rows with their examples takes as long as
+    to plan several queries. The modules with what most queries name come first.
+    """
+
+    def __init__(self, modules: Sequence[str]) -> None:
+        self._rows: dict[str, Function] = {}
+        self._left = sorted(modules, key=lambda name: (name not in _FIRST, name))
+        self._lock = RLock()
+
+    def __getitem__(self, name: str) -> Function:
+        while name not in self._rows and self._more():
+            pass
+        return self._rows[name]
+
+    def __iter__(self) -> Iterator[str]:
+        while self._more():
+            pass
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def _more(self) -> bool:
+        """Take in one more module; False when there is none."""
+        with self._lock:
+            if not self._left:
+                return False
+            module = importlib.import_module(f"mainstem.functions.{self._left[0]}")
+            for row in getattr(module, "FUNCTIONS", ()):
+                for name in (row.name, *row.aliases):
+                    if name in self._rows:
+                        raise InternalError(f"two catalogue rows are called {name!r}")
+                    self._rows[name] = row
+            del self._left[0]
+            return True
+
+
+_FIRST = ("aggregate", "operators")
+
+
 @cache
-def catalogue() -> dict[str, Function]:
+def catalogue() -> Mapping[str, Function]:
     """Give every row by name and alias. Adding a row to a module here registers it.
 
     Raises
     ------
     InternalError
-        When two rows claim one name.
+        When two rows claim one name: as soon as both are there.
     """
     import mainstem.functions as package
 
-    found: dict[str, Function] = {}
-    for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda i: i.name):
-        module = importlib.import_module(f"{package.__name__}.{info.name}")
-        for row in getattr(module, "FUNCTIONS", ()):
-            for name in (row.name, *row.aliases):
-                if name in found:
-                    raise InternalError(f"two catalogue rows are called {name!r}")
-                found[name] = row
-    return found
+    return _Catalogue([info.name for info in pkgutil.iter_modules(package.__path__)])
 
 
 def meanings() -> list[Function]:

@@ -156,6 +156,10 @@ class RunRecord:
         The tables that it computed to commit them.
     replay : dict
         Which rows kept aside it replayed; empty for a run that reads its sources.
+    stream : dict
+        Of a stream: ``ending`` (what it was told), and once it has ended ``end`` (``caught up``,
+        ``closed``, ``reached``, ``stopped``, ``failed``), ``epochs`` (that this run committed) and
+        ``epoch`` (the last one); empty for other runs.
     """
 
     run_id: str
@@ -178,6 +182,12 @@ class RunRecord:
     run_key: str = ""
     tables: tuple[str, ...] = ()
     replay: dict[str, Any] = field(default_factory=dict)
+    stream: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def has_outputs(self) -> bool:
+        """Say whether it left outputs: it committed, or is a stream with an epoch."""
+        return self.is_committed or bool(self.stream.get("epochs"))
 
     def to_dict(self) -> dict[str, Any]:
         """Give the record as plain data for ``-o json``."""

@@ -14,8 +14,8 @@ from mainstem.record import mutable
 class Ledger:
     """Counts by source, step and sink, filled from the events of the engine.
 
-    What only streams have (late rows, watermarks) and what later versions bring (quarantine) stands
-    here from the first day as 0 or None, so that readers of the journal need no second form.
+    What only streams have (late rows, watermarks) stands here as 0 or None in a run over data that
+    ends, so that readers of the journal need no second form.
     """
 
     sources: dict[str, dict[str, Any]] = field(default_factory=dict)

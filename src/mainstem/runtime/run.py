@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
-import platform
-import secrets
-import socket
+import sys
 import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -20,7 +18,7 @@ from typing import Any, cast
 
 from mainstem import __version__
 from mainstem.definition.parameter import read_params
-from mainstem.engines.spec import Engine, Event, Program, Replay, RunSettings
+from mainstem.engines.spec import Engine, Event, Program, Replay, RunSettings, StreamSettings
 from mainstem.errors import (
     CheckFailed,
     Findings,
@@ -30,7 +28,7 @@ from mainstem.errors import (
     StateError,
     UnsupportedError,
 )
-from mainstem.plan.nodes import Plan
+from mainstem.plan.nodes import Plan, is_stream
 from mainstem.plan.selection import chosen_tables
 from mainstem.record import mutable, record
 from mainstem.runtime.fingerprints import described
@@ -82,6 +80,8 @@ class RunOptions:
     replay : Replay or None
         Rows kept aside, which then are the rows of their relation: what is made of it is computed
         and committed, and nothing else.
+    stream : StreamSettings
+        How a plan over sources that never end runs.
     """
 
     base_dir: Path = field(default_factory=Path.cwd)
@@ -95,6 +95,7 @@ class RunOptions:
     resume: bool = False
     now: datetime | None = None
     replay: Replay | None = None
+    stream: StreamSettings = field(default_factory=StreamSettings)
 
 
 def load_engine(name: str) -> Engine:
@@ -119,7 +120,7 @@ def load_engine(name: str) -> Engine:
 
 def new_run_id(now: datetime) -> str:
     """Give a name that sorts by time and that no other run has."""
-    return f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03}-{secrets.token_hex(3)}"
+    return f"{now:%Y%m%dT%H%M%S}{now.microsecond // 1000:03}-{os.urandom(3).hex()}"
 
 
 def run(plan: Plan, options: RunOptions | None = None) -> Iterator[Event]:
@@ -158,7 +159,8 @@ def run(plan: Plan, options: RunOptions | None = None) -> Iterator[Event]:
     params = read_params(plan.params, options.params)
     if options.replay is None:
         tables = chosen_tables(plan, options.select)
-        refuse_unsafe(plan, tables, options.run_key)
+        if not is_stream(plan):
+            refuse_unsafe(plan, tables, options.run_key)
     else:
         tables = replay_tables(plan, options.replay.relation)
     folder = options.state_dir or state_dir(options.base_dir, plan.name)
@@ -176,7 +178,7 @@ def run(plan: Plan, options: RunOptions | None = None) -> Iterator[Event]:
                 with closing(cast("Any", inner)):
                     yield from stops.outside(inner)
         except KeyboardInterrupt as error:
-            raise stopped(error) from error
+            raise stopped(error, is_stream=is_stream(plan)) from error
 
 
 def refuse_gaps(engine: Engine, plan: Plan) -> None:
@@ -206,6 +208,7 @@ def _settings(
         run_id, folder.absolute(), options.base_dir.absolute(), params, options.memory_limit,
         options.threads, (options.now or datetime.now(UTC)).isoformat(timespec="microseconds"),
         run_key=options.run_key, is_resumed=options.resume, replay=options.replay,
+        stream=options.stream,
     )  # fmt: skip
 
 
@@ -217,6 +220,9 @@ def _locked_run(
     with closing(Journal(settings.state_dir)) as journal:
         yield from _mended(journal)
         yield from _repair(engine, journal, settings.state_dir)
+        if is_stream(plan):
+            yield from _streamed(engine, described_plan, settings, journal)
+            return
         if settings.replay is not None:
             part = Scope(replay_plan(plan, settings.replay.relation, tables), {})
         else:
@@ -228,10 +234,30 @@ def _locked_run(
         yield from current.events()
 
 
+def _streamed(
+    engine: Engine, described_plan: tuple[Plan, dict[str, Any]], settings: RunSettings,
+    journal: Journal,
+) -> Generator[Event, None, None]:  # fmt: skip
+    """Run a stream in a state directory that is locked and repaired."""
+    from mainstem.runtime.streaming import refuse_bounded, stream_events
+
+    plan, facts = described_plan
+    past = records(journal.entries)
+    refuse_bounded(past, settings)
+    settings = replace(settings, epoch=1 + sum(r.is_committed for r in past))
+    start = start_entry(engine, settings, plan.name, [s.name for s in plan.tables], facts)
+    ending = settings.stream.ending if settings.stream is not None else ""
+    # Without an end in the journal it was killed, and has left what its last epoch left.
+    start |= {"stream": {"ending": ending}, "open_state": True}
+    journal.append(start)
+    yield Event("run_started", plan.name, _shown(start) | {"state_dir": str(settings.state_dir)})
+    yield from stream_events(engine, plan, settings, journal, start)
+
+
 def _mended(journal: Journal) -> Iterator[Event]:
     """Journal that the end of the journal was cut off."""
     if journal.torn_bytes:
-        journal.append({"kind": "journal_repaired", "at": _now(), "bytes": journal.torn_bytes})
+        journal.append({"kind": "journal_repaired", "at": now_text(), "bytes": journal.torn_bytes})
         yield Event("journal_repaired", "", {"bytes": journal.torn_bytes})
 
 
@@ -290,8 +316,10 @@ def _repair(engine: Engine, journal: Journal, folder: Path) -> Iterator[Event]:
     open_runs = [r for r in records(journal.entries) if r.status == "running"]
     last = open_runs[-1].run_id if open_runs else ""
     found = engine.recover(folder, last)
+    if open_runs and open_runs[-1].stream:
+        found = [replace(e, facts={**e.facts, "is_stream": True}) for e in found]
     for event in found:
-        journal.append({"kind": "recovered", "run_id": event.name, "at": _now(), **event.facts})
+        journal.append({"kind": "recovered", "run_id": event.name, "at": now_text(), **event.facts})
     clear_record(folder)
     yield from found
 
@@ -341,7 +369,8 @@ class _Run:
         self.settings = replace(
             self.settings, epoch=epoch, marked_run=marked_run(past), history=history(past)
         )
-        start = self._start()
+        tables = [s.name for s in self.scope.plan.tables]
+        start = start_entry(self.engine, self.settings, self.plan.name, tables, self.described)
         self.journal.append(start)
         points.reached(points.RUN_STARTED)
         yield Event("run_started", start["pipeline"], _shown(start) | {
@@ -353,19 +382,6 @@ class _Run:
             self._journal_end(error)
             raise
         yield Event("run_ended", start["pipeline"], self._journal_end(None))
-
-    def _start(self) -> dict[str, Any]:
-        settings = self.settings
-        versions = {"mainstem": __version__, "python": platform.python_version()}
-        return {
-            "kind": "run_started", "run_id": settings.run_id, "at": settings.started_at,
-            "started_at": settings.started_at, "pipeline": self.program.plan.name,
-            "engine": self.engine.name, "versions": versions | self.engine.versions(),
-            "epoch": settings.epoch, "params": settings.params, "plan": self.described, "pid": os.getpid(),
-            "run_key": settings.run_key, "tables": [s.name for s in self.scope.plan.tables],
-            "replay": settings.replay.to_dict() if settings.replay else {},
-            "host": socket.gethostname(),
-        }  # fmt: skip
 
     def _engine_events(self) -> Iterator[Event]:
         for event in self._already():
@@ -402,7 +418,7 @@ class _Run:
         self.is_committed = True
         self.ledger.check()
         self.journal.append({
-            "kind": "run_committed", "run_id": self.settings.run_id, "at": _now(),
+            "kind": "run_committed", "run_id": self.settings.run_id, "at": now_text(),
             "tokens": self.tokens, "ledger": self.ledger.to_dict(),
         })  # fmt: skip
         clear_record(self.settings.state_dir)
@@ -411,13 +427,29 @@ class _Run:
     def _journal_end(self, error: BaseException | None) -> dict[str, Any]:
         self.stops.is_shielded = True
         entry: dict[str, Any] = {
-            "kind": "run_ended", "run_id": self.settings.run_id, "at": _now(), "ended_at": _now(),
+            "kind": "run_ended", "run_id": self.settings.run_id, "at": now_text(), "ended_at": now_text(),
             "status": _status(error, is_committed=self.is_committed),
-            "error": _error_facts(error), "warnings": [], "ledger": self.ledger.to_dict(),
+            "error": error_facts(error), "warnings": [], "ledger": self.ledger.to_dict(),
             "open_state": False, "seconds": time.monotonic() - self.began,
         }  # fmt: skip
         self.journal.append(entry)
         return _shown(entry)
+
+
+def start_entry(
+    engine: Engine, settings: RunSettings, pipeline: str, tables: list[str], plan: dict[str, Any]
+) -> dict[str, Any]:
+    """Give what the journal says of a run that begins."""
+    versions = {"mainstem": __version__, "python": sys.version.split()[0]}
+    return {
+        "kind": "run_started", "run_id": settings.run_id, "at": settings.started_at,
+        "started_at": settings.started_at, "pipeline": pipeline,
+        "engine": engine.name, "versions": versions | engine.versions(),
+        "epoch": settings.epoch, "params": settings.params, "plan": plan, "pid": os.getpid(),
+        "run_key": settings.run_key, "tables": tables,
+        "replay": settings.replay.to_dict() if settings.replay else {},
+        "host": os.uname().nodename,
+    }  # fmt: skip
 
 
 def refuse_open_state(past: tuple[RunRecord, ...]) -> None:
@@ -454,7 +486,8 @@ def _status(error: BaseException | None, *, is_committed: bool) -> str:
     return "stopped" if isinstance(error, KeyboardInterrupt | GeneratorExit) else "failed"
 
 
-def _error_facts(error: BaseException | None) -> dict[str, Any] | None:
+def error_facts(error: BaseException | None) -> dict[str, Any] | None:
+    """Give what ended a run as plain data for the journal."""
     if error is None:
         return None
     if isinstance(error, MainstemError):
@@ -464,5 +497,6 @@ def _error_facts(error: BaseException | None) -> dict[str, Any] | None:
     return {"code": type(error).__name__, "what": str(error)}
 
 
-def _now() -> str:
+def now_text() -> str:
+    """Give the instant of now, as the journal has it."""
     return datetime.now(UTC).isoformat(timespec="microseconds")

@@ -47,7 +47,10 @@ class Stops:
         for event in events:
             yield event
             if self.pending and not self.is_shielded:
-                events.throw(StopSignal(self.pending))
+                last = events.throw(StopSignal(self.pending))
+                # A stream says how it ended, and then raises what was thrown.
+                self.is_shielded = True
+                yield last
 
 
 @contextmanager
@@ -66,11 +69,20 @@ def catching() -> Iterator[Stops]:
             signal.signal(number, handler)
 
 
-def stopped(error: KeyboardInterrupt) -> Stopped:
-    """Give the error that ends the command, with its exit code: 130, or 143 after SIGTERM."""
+def stopped(error: KeyboardInterrupt, *, is_stream: bool = False) -> Stopped:
+    """Give the error that ends the command, with its exit code: 130, or 143 after SIGTERM.
+
+    Of a stream every committed epoch stays; of another run nothing.
+    """
     is_term = isinstance(error, StopSignal) and error.number == signal.SIGTERM
     kind = Terminated if is_term else Stopped
+    by = "SIGTERM" if is_term else "Ctrl-C"
+    if is_stream:
+        return kind(
+            f"the stream was stopped by {by} between two epochs; what is committed stays",
+            code="Stopped", fix="run again: it goes on where it stopped",
+        )  # fmt: skip
     return kind(
-        f"the run was stopped by {'SIGTERM' if is_term else 'Ctrl-C'}; every output is as it was "
-        "before", code="Stopped", fix="run again; nothing has to be cleaned up",
+        f"the run was stopped by {by}; every output is as it was before", code="Stopped",
+        fix="run again; nothing has to be cleaned up",
     )  # fmt: skip

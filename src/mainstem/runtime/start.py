@@ -5,17 +5,26 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from mainstem.definition.pipeline import Pipeline
 from mainstem.definition.resolve import Resolved, resolve
 from mainstem.engines.spec import Event
 from mainstem.errors import Finding, Findings
 from mainstem.record import record
-from mainstem.runtime.query import Tables, connect
 from mainstem.runtime.run import RunOptions, load_engine, refuse_gaps, run
 from mainstem.runtime.state import state_dir as default_state_dir
+from mainstem.runtime.streaming import stream_settings
+
+if TYPE_CHECKING:
+    from mainstem.runtime.query import Tables
+
+
+# What a result does not keep.
+_PASSING = frozenset({"progress", "waiting", "epoch_committed"})
 
 
 @record
@@ -25,13 +34,13 @@ class RunResult:
     Parameters
     ----------
     run_id, status : str
-        Its name in the journal; ``succeeded``.
+        Its name in the journal; ``succeeded``, or ``stopped``.
     seconds : float
         How long it took.
     ledger : dict
         ``sources``, ``steps`` and ``sinks``, each by name (contract L1).
     events : tuple of Event
-        What happened, progress left out.
+        What happened; without progress, and without the epochs of a stream, which may be millions.
     """
 
     run_id: str
@@ -57,8 +66,10 @@ def run_pipeline(
     env: str = "", flags: Sequence[str] = (), base_dir: str | Path | None = None,
     state_dir: str | Path | None = None, memory_limit: str = "", threads: int = 0,
     run_key: str = "", select: str | Sequence[str] = (), resume: bool = False,
+    until_caught_up: bool = False, bounded: bool = False, until: str | datetime | None = None,
+    epoch_rows: int | None = None,
 ) -> RunResult:  # fmt: skip
-    """Run a pipeline to its end.
+    """Run a pipeline to its end; a stream goes on until it is stopped, when it is not told an end.
 
     Parameters
     ----------
@@ -82,6 +93,15 @@ def run_pipeline(
         Tables to commit, such as ``"orders+"``; all when absent.
     resume : bool, optional
         Go on where the last failed run stopped.
+    until_caught_up : bool, optional
+        Streams: end when every source was read to its end; windows stay open, and the next run goes
+        on there.
+    bounded : bool, optional
+        Streams: read what is there, then close every window and end; nothing can follow.
+    until : str or datetime, optional
+        Streams: end with the first epoch whose watermark has reached this event time.
+    epoch_rows : int, optional
+        Streams: records of a source that one epoch takes at most.
 
     Returns
     -------
@@ -91,19 +111,24 @@ def run_pipeline(
     Raises
     ------
     MainstemError
-        Whatever ended the run; the outputs are then as they were before.
+        Whatever ended the run; the outputs are then as they were before. A stream's committed epochs
+        stay.
     """
     resolved = resolve(pipeline, env=env, flags=flags)
     options = run_options(
         resolved, params=params or {}, engine=engine, base_dir=base_dir, state_dir=state_dir,
         memory_limit=memory_limit, threads=threads, run_key=run_key, select=select, resume=resume,
     )  # fmt: skip
+    plan = resolved.checked_plan()
+    options = replace(options, stream=stream_settings(
+        plan, until_caught_up=until_caught_up, bounded=bounded, until=until, epoch_rows=epoch_rows
+    ))  # fmt: skip
     events: list[Event] = []
     show = _watcher()
-    with closing(cast("Any", run(resolved.checked_plan(), options))) as stream:
+    with closing(cast("Any", run(plan, options))) as stream:
         for event in stream:
             show(event)
-            if event.kind != "progress":
+            if event.kind not in _PASSING:
                 events.append(event)
     facts = events[-1].facts
     return RunResult(
@@ -158,6 +183,8 @@ def connect_pipeline(
     StateError
         When nothing has run yet, or a run is writing the tables.
     """
+    from mainstem.runtime.query import connect
+
     resolved = resolve(pipeline, env=env, flags=flags)
     return connect(state_of(resolved, base_dir, state_dir))
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -139,19 +138,38 @@ def locked(folder: Path, run_id: str) -> Iterator[Holder | None]:
     ------
     StateError
         When another run holds it; names its pid, host and start.
-    """
-    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+    OutsideError
+        When it cannot be written: no rights, no room.
+    """  # noqa: DOC501 - built by a function
+    try:
+        handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise _unwritten(folder, error) from error
     try:
         _take(handle, folder)
         stale = _read_holder(handle) if os.fstat(handle).st_size else None
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        mine = Holder(os.getpid(), socket.gethostname(), now, run_id)
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, json.dumps(asdict(mine)).encode(), 0)
+        mine = Holder(os.getpid(), os.uname().nodename, now, run_id)
+        _describe(handle, folder, mine)
         yield stale
         os.ftruncate(handle, 0)
     finally:
         os.close(handle)
+
+
+def _describe(handle: int, folder: Path, mine: Holder) -> None:
+    try:
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, json.dumps(asdict(mine)).encode(), 0)
+    except OSError as error:
+        raise _unwritten(folder, error) from error
+
+
+def _unwritten(folder: Path, error: OSError) -> OutsideError:
+    return OutsideError(
+        f"the lock {folder / 'lock'} cannot be written: {error.strerror}", code="FileRefused",
+        fix="give this user the right to it and the disk room, or name another place",
+    )  # fmt: skip
 
 
 def _take(handle: int, folder: Path) -> None:

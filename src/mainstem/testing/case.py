@@ -281,7 +281,9 @@ class _Reader:
         )  # fmt: skip
         if made.batch is None and not any(expected):
             raise self.wrong(
-                f"case {made.title!r} expects nothing", self.start, "add batch:, error: or fails:"
+                f"case {made.title!r} expects nothing",
+                self.start,
+                "add result NAME:, batch:, error: or fails:",
             )
         return made
 

@@ -42,6 +42,10 @@ def gaps(engine: str) -> dict[str, dict[str, Any]]:
     return found
 
 
-def gap_of(engine: str, kind: str, name: str) -> dict[str, Any] | None:
-    """Give the gap that an engine declares for a case, function or mode, or None."""
-    return gaps(engine).get(f"{kind}:{name}")
+def gap_of(engine: str, kind: str, name: str, mode: str = "") -> dict[str, Any] | None:
+    """Give the gap that an engine declares for a case, function or mode, or None.
+
+    With `mode` a gap that is of the other mode only is none.
+    """
+    gap = gaps(engine).get(f"{kind}:{name}")
+    return gap if gap is not None and gap.get("mode", mode) in (mode, "") else None

@@ -78,7 +78,7 @@ def _words(case: Case) -> dict[str, Any]:
     words: dict[str, Any] = {
         "params": dict(_param(case, text) for text in case.params),
         "env": run.get("env", ""), "run_key": run.get("key", ""), "now": run.get("now"),
-        "select": run.get("select", ""), "real": tuple(run.get("real", "").split()),
+        "select": run.get("select", ()), "real": tuple(run.get("real", "").split()),
     }  # fmt: skip
     return words
 

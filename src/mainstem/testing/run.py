@@ -26,8 +26,7 @@ from mainstem.testing.compare import assert_same_rows
 RESULT = "result"
 
 
-# Words of a case that name what no version has yet; each is refused by name until it is there.
-_TABLE_WORDS = ("mode", "ttl", "state")
+_TABLE_WORDS = ("mode", "ttl", "state", "allowed lateness")
 _SOURCE_WORDS = (
     "event time", "watermark", "idle", "max ahead", "written", "bounded", "lookup by", "refresh",
     "on bad", "max bad",
@@ -41,7 +40,7 @@ def case_pipeline(case: Case, folder: Path) -> Pipeline:
     ------
     UnsupportedError
         When the case uses a word that pipelines do not have yet.
-    """  # noqa: DOC501 - built by a function
+    """
     pipeline = Pipeline("case", where=case.place)
     for source in case.sources:
         _add_source(pipeline, source, folder)
@@ -55,9 +54,6 @@ def case_pipeline(case: Case, folder: Path) -> Pipeline:
         else:
             getattr(pipeline, kind)(name, sql)
     words: dict[str, Any] = {**split_words(case.words, _TABLE_WORDS)}
-    for word in words:
-        if word not in inspect.signature(Pipeline.table).parameters:
-            raise not_yet(f"the word {word!r} of a table")
     pipeline.table(RESULT, case.query, **words)
     add_expectations(case, pipeline)
     return pipeline
@@ -146,12 +142,22 @@ def _add_dedupe(pipeline: Pipeline, name: str, text: str) -> None:
     pipeline.view(name, verb(*keys, within=match[3], keep=match[4] or "first"))
 
 
+def source_words(case: Case, name: str) -> dict[str, str]:
+    """Give the words behind a source's schema."""
+    source = next(s for s in case.sources if s.name == name)
+    return split_words(source.words, _SOURCE_WORDS)
+
+
 def _json_lines(source: CaseSource) -> list[str]:
-    fields = parse_schema(source.schema).fields
+    rows = [row for row in source.rows if not isinstance(row, Mark)]
+    return row_lines(parse_schema(source.schema), rows)
+
+
+def row_lines(schema: Schema, rows: Sequence[Row]) -> list[str]:
+    """Give the rows of a case as JSON lines."""
+    fields = schema.fields
     lines = []
-    for row in source.rows:
-        if isinstance(row, Mark):
-            continue
+    for row in rows:
         if len(row) != len(fields):
             raise MainstemError(
                 f"row {row} has {len(row)} cells, the source {len(fields)} columns",
@@ -207,16 +213,16 @@ def run_case(case: Case, engine: str = "embedded") -> None:
             )
 
 
-def refusals(case: Case) -> set[str]:
-    """Give the codes by which the check refuses a case, or the words that pipelines do not have."""
+def refusals(case: Case, engine: str = "embedded") -> set[str]:
+    """Give the codes by which check or engine refuse a case, or the words that pipelines do not have."""
     with tempfile.TemporaryDirectory() as name:
         try:
-            case_pipeline(case, Path(name)).plan()
+            plan = case_pipeline(case, Path(name)).plan()
         except CheckFailed as failed:
             return {finding.code for finding in failed.findings if finding.severity == "error"}
         except UnsupportedError as error:
             return {error.finding.code}
-    return set()
+    return {gap.code for gap in load_engine(engine).gaps(plan)}
 
 
 def stream_refusals(case: Case, engine: str = "embedded") -> set[str]:

@@ -39,7 +39,7 @@ def table_columns(given: Table, names: Sequence[str], what: str) -> tuple[str, .
     for name in named:
         if str(name).lower() not in spelled:
             close = nearest(str(name), names)
-            raise _form(f"{what} has no column {name!r} (columns: {listing(names, limit=30)})",
+            raise _form(f"{what}: no column {name!r} (columns: {listing(names, limit=30)})",
                         f"write {close}" if close else "remove it")  # fmt: skip
     return tuple(spelled[name.lower()] for name in named) or tuple(names)
 

@@ -96,6 +96,17 @@ def test_what_is_not_there_is_told(folder, capsys, arguments, code):
     assert code in said.err
 
 
+def test_file_without_a_case_is_told(folder, capsys):
+    """Nobody asked for a title."""
+    (folder / "none.case").write_text("", "utf-8")
+
+    said = call(capsys, "test", "none.case")
+
+    assert said.code == 2
+    assert "CasesMissing: there is no case in none.case" in said.err
+    assert "--only" not in said.err
+
+
 def test_tests_in_python_are_pointed_to(folder, capsys):
     """Only where there are any."""
     assert "pytest" not in call(capsys, "test", "--only", "right").out

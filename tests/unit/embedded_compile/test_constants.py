@@ -46,6 +46,8 @@ def values(connection: duckdb.DuckDBPyConnection, expression: str) -> list[objec
         (f"CASE WHEN a > 9 THEN -{FAILING} + a END", [None] * 3),
         (f"CASE WHEN a > 9 THEN s LIKE CAST({FAILING} AS string) END", [None] * 3),
         ("CASE WHEN a > 9 THEN -(9223372036854775807 + 1) ELSE a END", [0, 1, 2]),
+        ("CASE WHEN a > 9 THEN 4611686018427387904 * 2 ELSE a END", [0, 1, 2]),
+        ("CASE WHEN a < 9 THEN 9223372036854775806 + 1 END", [9223372036854775807] * 3),
         ("CASE WHEN a > 9 THEN DATE '9999-12-31' + INTERVAL '1 day' END", [None] * 3),
         (f"if(a > 9, -{FAILING}, a)", [0, 1, 2]),
         (f"coalesce(a, -{FAILING})", [0, 1, 2]),
@@ -163,3 +165,14 @@ def test_moved_date_does_not_keep_the_planner_from_joining(connection):
     assert "Cross Product" not in plan
     assert "Streaming Window" not in plan
     assert connection.execute(sql(query)).fetchall() == [(0,), (1,), (2,)]
+
+
+def test_sums_of_whole_numbers_need_no_database(monkeypatch):
+    """To open one takes longer than to plan the query."""
+
+    def refuse(*_: object) -> None:
+        pytest.fail("DuckDB was opened")
+
+    monkeypatch.setattr("mainstem.engines.embedded.session.plain_connection", refuse)
+
+    assert "error(" not in sql("SELECT a FROM t WHERE a = 5 OR a BETWEEN 1 AND 1 + 10 * 2 - 3")

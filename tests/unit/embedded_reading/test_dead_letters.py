@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import importlib
 import os
@@ -170,8 +171,12 @@ def test_how_many(tmp_path: Path, most: float | None, count: int) -> None:
         return
     with pytest.raises(
         DataError, match=rf"{count} bad rows? in source 's'.*\n.*a\.jsonl:1: not JSON"
-    ):
+    ) as failed:
         ingest(connection, source(path, max_bad=most))
+    assert failed.value.finding.fix.endswith("or raise max_bad")
+    with pytest.raises(DataError) as failed:
+        ingest(connection, dataclasses.replace(source(path), on_bad="fail"))
+    assert failed.value.finding.fix.endswith('keep bad rows aside with on_bad="dead_letter"')
 
 
 def test_again(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from mainstem.connectors.files import files
 from mainstem.definition.pipeline import Pipeline
-from mainstem.errors import DefinitionError, SettingsError
+from mainstem.errors import CheckFailed, DefinitionError, SettingsError
 from mainstem.runtime.backfill import backfill_of, text_of
 from mainstem.runtime.state import state_dir
 from mainstem.runtime.status import runs
@@ -77,7 +77,6 @@ def test_values(type_, text, values):
         (["x timestamp"], {"x": "2026-01-01..2026-01-02"}),
         (["x bigint", "y bigint"], {"x": "1,2", "y": "1,2"}),
         (["x bigint"], {}),
-        (["x bigint"], {"z": "1,2"}),
     ],
 )
 def test_what_is_no_list_is_refused(params, given):
@@ -85,6 +84,14 @@ def test_what_is_no_list_is_refused(params, given):
     with pytest.raises(SettingsError) as failed:
         backfill_of(plan(*params), given)
     assert failed.value.finding.fix
+
+
+def test_parameter_that_is_not_there_is_refused_as_in_a_run():
+    """With the code and the fix of `run --param`."""
+    with pytest.raises(CheckFailed) as failed:
+        backfill_of(plan("day date"), {"dya": "2026-01-01..2026-01-02"})
+    (found,) = failed.value.findings
+    assert (found.code, found.fix) == ("ParameterNotFound", "write day")
 
 
 def test_value_of_another_type_is_refused():

@@ -70,7 +70,15 @@ def test_words_mean_tables(words, tables):
 
 
 @pytest.mark.parametrize(
-    ("word", "code"), [("bigg", "SelectNotFound"), ("some", "SelectEmpty"), ("+", "SelectNotFound")]
+    ("word", "code"),
+    [
+        ("bigg", "SelectNotFound"),
+        ("some", "SelectEmpty"),
+        ("+", "SelectNotFound"),
+        # A variable of a script that is empty: it must not mean everything.
+        ("", "SelectEmpty"),
+        (" , ", "SelectEmpty"),
+    ],
 )
 def test_words_that_mean_nothing_are_refused(word, code):
     """With a fix."""
@@ -129,6 +137,8 @@ def test_selection_must_not_lose_new_rows(tmp_path):
     with pytest.raises(SettingsError, match="would be lost for other") as failed:
         run_all(tmp_path, incremental(), select=("one",))
     assert failed.value.finding.code == "SelectLosesRows"
+    assert failed.value.finding.what.endswith("lost for other, which is not selected")
+    assert failed.value.finding.fix == "select it too: --select new+"
     assert not (tmp_path / ".mainstem").exists()
     run_all(tmp_path, incremental(), select=("new+",))
     assert rows_of(tmp_path / "one") == rows_of(tmp_path / "other") == [1]

@@ -10,7 +10,7 @@ from mainstem.connectors.keyed import history, merge
 from mainstem.definition.pipeline import Pipeline
 from mainstem.definition.rule import unique
 from mainstem.engines.embedded import run as engine_run
-from mainstem.engines.embedded.judging import expected
+from mainstem.engines.embedded.judging import expected, keep
 from mainstem.engines.embedded.judging.expect import Judgement
 from mainstem.engines.embedded.reading import ingest, sources, statements
 from mainstem.engines.embedded.session import Session
@@ -159,8 +159,8 @@ def test_on_the_way_into_the_tables_of_rows_kept_aside(tmp_path, monkeypatch, ke
 
     run_plan(tmp_path, keeping(1))
     p = keeping(2)
-    original = getattr(expected, kept)
-    monkeypatch.setattr(expected, kept, lambda *a, **k: with_select(original(*a, **k), by, 2))
+    original = getattr(keep, kept)
+    monkeypatch.setattr(keep, kept, lambda *a, **k: with_select(original(*a, **k), by, 2))
 
     assert f"2 rows of 'rows' were to be kept and {2 + by} were" in stops(tmp_path, p)
 

@@ -145,14 +145,14 @@ def test_bounded_run_is_refused_on_open_stream_state(base):
         run_all(base, pipeline().plan())
 
 
-def test_streams_and_append_are_refused_by_name(base):
-    """Streams and append are refused by name."""
+def test_what_streams_cannot_have_and_append_are_refused_by_name(base):
+    """A single file cannot grow, and append of the state file is a reserved word."""
     plan = pipeline().plan()
     unbounded = replace(plan, sources=(replace(plan.sources[0], bounded=False),))
     sink = Binding("state", (("mode", "append"),))
     appending = replace(plan, steps=(*plan.steps[:-1], replace(plan.steps[-1], sink=sink)))
 
-    with pytest.raises(UnsupportedError, match="source 'orders' is unbounded"):
+    with pytest.raises(UnsupportedError, match="a single file, which a stream cannot add to"):
         run_all(base, unbounded)
     with pytest.raises(UnsupportedError, match="mode='append' of 'out' is a reserved word"):
         run_all(base, appending)

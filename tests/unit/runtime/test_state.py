@@ -1,5 +1,6 @@
 """The state directory: its name, its format and its lock."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -85,3 +86,20 @@ def test_lock_names_its_holder_and_is_free_after_a_kill(tmp_path):
 def test_unknown_folder_has_no_holder(tmp_path):
     """Unknown folder has no holder."""
     assert holder(tmp_path / "absent") is None
+
+
+@pytest.mark.parametrize("name", ["open", "pwrite"])
+def test_lock_that_cannot_be_written_is_named(tmp_path, monkeypatch, name):
+    """A full or read-only disk is not a fault of the program, and the file is said."""
+    real = getattr(os, name)
+
+    def refuse(*args, **options):
+        if name == "open" and not str(args[0]).endswith("lock"):
+            return real(*args, **options)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, name, refuse)
+    with pytest.raises(OutsideError, match="lock cannot be written: No space left") as failed:  # noqa: SIM117 - the inner one is tried
+        with locked(tmp_path, "run"):
+            pass
+    assert failed.value.finding.code == "FileRefused"

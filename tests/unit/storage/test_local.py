@@ -1,10 +1,13 @@
 """Swapping, recording and listing files so that a crash leaves them whole."""
 
+import os
+import threading
+
 import pytest
 
 from mainstem.errors import StateError
 from mainstem.storage.local.commit import commit_target
-from mainstem.storage.local.durable import remove, write_durably
+from mainstem.storage.local.durable import remove, replacing, write_durably
 from mainstem.storage.local.manifest import (
     Manifest,
     WrittenFile,
@@ -164,3 +167,48 @@ def test_remove_below_a_file_has_nothing_to_do(tmp_path):
     remove(tmp_path / "out" / "staged.tmp")
 
     assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_report_takes_its_place_when_all_of_it_is_written(tmp_path):
+    """Until then, and when it fails, the old one is there whole."""
+    path = tmp_path / "page.html"
+    path.write_text("old")
+
+    def fail():
+        with replacing(path) as file:
+            file.write(b"ne")
+            raise OSError("no room")
+
+    with pytest.raises(OSError, match="no room"):
+        fail()
+    assert path.read_text() == "old"
+    assert [one.name for one in tmp_path.iterdir()] == ["page.html"]
+
+    with replacing(path) as file:
+        file.write(b"new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert [one.name for one in tmp_path.iterdir()] == ["page.html"]
+
+
+def test_report_behind_a_link_and_into_a_pipe(tmp_path):
+    """The link stays a link, the pipe a pipe."""
+    target = tmp_path / "target"
+    target.write_text("old")
+    link = tmp_path / "link"
+    link.symlink_to(target)
+    with replacing(link) as file:
+        file.write(b"new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+    with replacing(pipe) as file:
+        file.write(b"page")
+    reader.join()
+    assert read == [b"page"]
+    assert pipe.is_fifo()

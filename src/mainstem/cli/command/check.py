@@ -57,11 +57,9 @@ def check(
 
 
 def _exit_code(errors: list[Finding], gaps: list[Finding]) -> int:
-    from mainstem.definition.resolve import UNSUPPORTED
-
-    if any(f.code not in UNSUPPORTED for f in errors):
+    if errors:
         return CheckFailed.exit_code
-    return UnsupportedError.exit_code if errors or gaps else 0
+    return UnsupportedError.exit_code if gaps else 0
 
 
 def _document(resolved: Resolved, findings: list[Finding]) -> dict[str, object]:

@@ -41,8 +41,9 @@ class Line:
 
 
 def doctor(
-    file: Path | None = None, /, *, chosen: Chosen = NO_CHOICE, common: Common = NO_OPTIONS
-) -> int:
+    file: Path | None = None, /, *, build: bool = False, chosen: Chosen = NO_CHOICE,
+    common: Common = NO_OPTIONS,
+) -> int:  # fmt: skip
     """Check this machine and this installation; attach the answer to an issue, it has no secrets.
 
     Exits with 2 when something that a run needs is missing.
@@ -51,9 +52,22 @@ def doctor(
     ----------
     file : Path
         Pipeline file, or its folder: its state directory is looked at too.
+    build : bool
+        Compile the fast reader of Kafka first, with the C compiler of this machine.
     """
     common.start_log()
-    lines = [_mainstem(), _python(), _system(), _duckdb(), *_packages(), memory(), _cores()]
+    if build:
+        _build()
+    lines = [
+        _mainstem(),
+        _python(),
+        _system(),
+        _duckdb(),
+        *_packages(),
+        _kafka(),
+        memory(),
+        _cores(),
+    ]
     lines += [_disk(Path()), *_state(file, chosen), *_environment()]
     if common.is_json:
         say_json({"ok": not any(line.is_fatal for line in lines),
@@ -109,6 +123,19 @@ def _packages() -> list[Line]:
         except importlib.metadata.PackageNotFoundError:
             lines.append(Line(name, "not installed"))
     return lines
+
+
+def _build() -> None:
+    from mainstem.engines.embedded.stream.readers.kafka import build
+
+    build.build()
+
+
+def _kafka() -> Line:
+    """Say how topics would be read; that they cannot be is no fault of an installation without them."""
+    from mainstem.engines.embedded.stream.readers.kafka import build
+
+    return Line("kafka reader", build.state())
 
 
 def memory() -> Line:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -18,9 +19,12 @@ from mainstem.cli.numbers import plural, rate, seconds
 from mainstem.cli.options import NO_CHOICE, NO_OPTIONS, Chosen, Common
 from mainstem.cli.output import say, say_line
 from mainstem.cli.progress import Progress
+from mainstem.cli.streaming import Epochs, LiveLine, end_words
 from mainstem.cli.terminal import is_interactive
 from mainstem.errors import Finding, SettingsError, UnsupportedError
+from mainstem.plan.nodes import is_stream
 from mainstem.runtime.start import run_options
+from mainstem.runtime.streaming import stream_settings
 
 if TYPE_CHECKING:
     from mainstem.engines.spec import Event
@@ -45,12 +49,14 @@ def run(
     file: Path | None = None, /, *, param: tuple[str, ...] = (), memory_limit: str = "",
     threads: int | None = None, engine: str = "embedded", run_key: str = "",
     select: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = (),
-    resume: bool = False, chosen: Chosen = NO_CHOICE, common: Common = NO_OPTIONS,
+    resume: bool = False, until_caught_up: bool = False, bounded: bool = False, until: str = "",
+    epoch_rows: int | None = None, chosen: Chosen = NO_CHOICE, common: Common = NO_OPTIONS,
 ) -> int:  # fmt: skip
     """Run a pipeline.
 
     Shows its progress on a terminal and prints the ledger at the end; elsewhere, and with -o json,
-    prints a line of JSON for each event. All outputs change together, at the end, or not at all.
+    prints a line of JSON for each event. All outputs change together, at the end, or not at all; those
+    of a stream with each epoch.
 
     Parameters
     ----------
@@ -70,6 +76,14 @@ def run(
         Tables to write, as orders, orders+ (and all made of it), +orders (and all it is made of).
     resume : bool
         Go on at the step where the last run failed.
+    until_caught_up : bool
+        Streams: end when every source was read to its end; windows stay open.
+    bounded : bool
+        Streams: read what is there, then close every window and end.
+    until : str
+        Streams: end with the first epoch whose watermark has reached this event time.
+    epoch_rows : int
+        Streams: records of a source that one epoch takes at most.
     """
     common.start_log()
     refuse_later_engine(engine)
@@ -80,6 +94,9 @@ def run(
     options = run_options(
         resolved, params=given, engine=engine, run_key=run_key, select=select, resume=resume
     )
+    options = replace(options, stream=stream_settings(
+        plan, until_caught_up=until_caught_up, bounded=bounded, until=until, epoch_rows=epoch_rows
+    ))  # fmt: skip
     # What `check` cannot know is known here: the run has a key, or is refused without one.
     warnings = [f for f in resolved.findings.items if f.code != "AppendNeedsKey"]
     if common.is_json or (common.output is None and not sys.stdout.isatty()):
@@ -116,22 +133,29 @@ def params(texts: tuple[str, ...]) -> dict[str, str]:
 def _run_in_text(plan: Plan, options: RunOptions, warnings: list[Finding], *, quiet: bool) -> None:
     if warnings:
         print(findings_text(warnings, stream=sys.stderr), file=sys.stderr)
-    end: dict[str, Any] = {}
     notes: list[str] = []
-    with Progress(plan) as progress, _events(plan, options) as events:
+    drawing = LiveLine(plan) if is_stream(plan) else Progress(plan)
+    with drawing as progress, _events(plan, options) as events:
         for event in events:
             if is_interactive() and not quiet:
                 progress.take(event)
             if event.kind == "run_ended":
-                end = event.facts
+                _say_end(plan.name, event.facts, notes, quiet=quiet)
             elif event.kind in NOTED:
                 notes.append(_note(event))
+
+
+def _say_end(name: str, end: dict[str, Any], notes: list[str], *, quiet: bool) -> None:
+    """Print the ledger: at the last event, because a stream that is stopped raises after it."""
     if quiet:
         return
     for note in notes:
         say(note)
     say(ledger_text(end["ledger"]))
-    say(f"{plan.name} {end['status']} in {_pace(end)} (run {end['run_id']})")
+    if end.get("stream"):
+        say(end_words(name, end, _pace(end)))
+    else:
+        say(f"{name} {end['status']} in {_pace(end)} (run {end['run_id']})")
 
 
 def _pace(end: dict[str, Any]) -> str:
@@ -152,6 +176,8 @@ def _note(event: Event) -> str:
     if event.kind == "sink_already_there":
         return f"{event.name}: run {event.facts['run_id']} with this key has written it"
     if event.kind == "recovered":
+        if event.facts.get("is_stream"):
+            return f"run {event.name} had been killed: the stream goes on behind its last epoch"
         outcome = event.facts["outcome"]
         return f"run {event.name} had been killed: its commit was {outcome}"
     n_bytes = event.facts["bytes"]
@@ -163,11 +189,13 @@ def _run_in_lines(plan: Plan, options: RunOptions, warnings: list[Finding], *, q
         for finding in warnings:
             say_line({"event": "warning", **finding.to_dict()})
     last: dict[str, float] = {}
+    epochs = Epochs() if is_stream(plan) else None
     with _events(plan, options) as events:
         for event in events:
-            is_end = event.kind == "run_ended"
-            if is_end or (not quiet and _is_due(event, last)):
-                say_line({"event": event.kind, "name": event.name, **event.facts})
+            for told in epochs.lines(event) if epochs else (event,):
+                is_end = told.kind == "run_ended"
+                if is_end or (not quiet and _is_due(told, last)):
+                    say_line({"event": told.kind, "name": told.name, **told.facts})
 
 
 def _is_due(event: Event, last: dict[str, float]) -> bool:
@@ -195,4 +223,4 @@ def _events(plan: Plan, options: RunOptions) -> Iterator[Iterator[Event]]:
         with closing(cast("Any", run_plan(plan, options))) as events:
             yield events
     except KeyboardInterrupt as error:
-        raise stopped(error) from error
+        raise stopped(error, is_stream=is_stream(plan)) from error

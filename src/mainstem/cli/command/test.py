@@ -51,6 +51,11 @@ def run_cases(
         found.append(one)
         if not common.is_json and not (common.quiet and one.status == "passed"):
             say(_line(one, has_engine=len(engines) > 1))
+    if not found and not only:
+        raise SettingsError(
+            f"there is no case in {', '.join(map(str, files))}", code="CasesMissing",
+            fix="write one: docs/testing.md begins with it",
+        )  # fmt: skip
     if not found:
         raise SettingsError(
             f"no case has {only!r} in its title", code="CasesMissing", fix="leave --only out"

@@ -141,9 +141,9 @@ def _text(value: bytes | None) -> str:
 def _pointer(capsule: Any, name: bytes) -> Any:
     import ctypes
 
-    get: Callable[..., Any] = ctypes.pythonapi.PyCapsule_GetPointer
-    get.restype, get.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]  # type: ignore[attr-defined]
-    return get(capsule, name)
+    # A prototype of its own: what is set on `ctypes.pythonapi` itself is seen by every module.
+    prototype = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)
+    return prototype(("PyCapsule_GetPointer", ctypes.pythonapi))(capsule, name)
 
 
 def _structs() -> tuple[Any, Any]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from mainstem.connectors.generator.columns import Column, columns_of
 from mainstem.connectors.spec import Pairs, Problem
-from mainstem.errors import MainstemError
+from mainstem.errors import MainstemError, SettingsError
 from mainstem.plan.duration import parse_duration
 from mainstem.plan.types import Schema
 from mainstem.record import record
@@ -90,7 +90,11 @@ class GeneratorSource:
         SettingsError
             For a column that cannot be made; `column_problems` gives all of them.
         """
-        return columns_of(self.columns, schema, event_time)[0]
+        columns, problems = columns_of(self.columns, schema, event_time)
+        if problems:
+            first = problems[0]
+            raise SettingsError(first.what, code=first.code, fix=first.fix)
+        return columns
 
     def problems(self) -> Iterator[Problem]:
         """Give what is wrong with the options together."""

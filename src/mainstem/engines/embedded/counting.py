@@ -58,23 +58,10 @@ class Written:
             return footer_rows(session, self.files)
         return sum(map(self._lines, self.files))
 
-    def check(self, session: Session) -> None:
-        """Check right before the commit that the files are still those that were counted.
-
-        Raises
-        ------
-        InternalError
-            When they are not.
-        """  # noqa: DOC501 - built by a function
-        is_same = self._stamps() == self.stamps
-        # Footers are small: they are read again, as a file may be changed within one tick.
-        if is_same and self.is_parquet:
-            is_same = footer_rows(session, self.files) == self.rows
-        if not is_same:
-            raise unbalanced(
-                f"the staged files of {self.output.step.name!r} are not those that were written: "
-                "somebody has changed them"
-            )
+    @property
+    def is_untouched(self) -> bool:
+        """Say whether sizes and modification times are those of the files that were counted."""
+        return self._stamps() == self.stamps
 
     def _stamps(self) -> tuple[tuple[int, int], ...]:
         try:
@@ -92,13 +79,38 @@ class Written:
         return n_lines - 1 if has_header and n_lines else n_lines
 
 
+def check_written(session: Session, every: Sequence[Written]) -> None:
+    """Check right before the commit that all staged files are still those that were counted.
+
+    Raises
+    ------
+    InternalError
+        When they are not.
+    """  # noqa: DOC501 - built by a function
+    # Footers are small: they are read again, as a file may be changed within one tick.
+    rows = _footers(session, [path for one in every if one.is_parquet for path in one.files])
+    for one in every:
+        is_same = one.is_untouched
+        if is_same and one.is_parquet:
+            is_same = sum(rows[str(path)] for path in one.files) == one.rows
+        if not is_same:
+            raise unbalanced(
+                f"the staged files of {one.output.step.name!r} are not those that were written: "
+                "somebody has changed them"
+            )
+
+
 def footer_rows(session: Session, files: Sequence[Path]) -> int:
     """Give how many rows the footers of Parquet files tell."""
+    return sum(_footers(session, files).values())
+
+
+def _footers(session: Session, files: Sequence[Path]) -> dict[str, int]:
     if not files:
-        return 0
+        return {}
     paths = ", ".join(literal(str(path)) for path in files)
-    found = session.rows(f"SELECT sum(num_rows)::BIGINT FROM parquet_file_metadata([{paths}])")
-    return int(found[0][0])
+    sql = f"SELECT file_name, num_rows FROM parquet_file_metadata([{paths}])"
+    return {path: int(rows) for path, rows in session.rows(sql)}
 
 
 def count_lines(path: Path, *, quote: bytes = b"") -> int:

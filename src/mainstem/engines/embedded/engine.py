@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mainstem.connectors.files.path import is_address, not_local
 from mainstem.engines.spec import Event, Program, RunSettings, Written
 from mainstem.errors import Finding, Place
-from mainstem.plan.nodes import Binding, Plan, Source, Step
+from mainstem.plan.nodes import Binding, Plan, Source, Step, is_stream, streaming
+
+if TYPE_CHECKING:
+    from mainstem.engines.desk import Desk
+
+# What runs over inputs that end read and write.
+BATCH_SOURCES = ("files", "duckdb", "arrow", "generator")
+BATCH_SINKS = ("files", "duckdb", "state")
 
 
 class Embedded:
@@ -18,8 +26,13 @@ class Embedded:
 
     def gaps(self, plan: Plan) -> list[Finding]:
         """Give what this version cannot run of a plan, by name; empty when all is well."""
+        if is_stream(plan):
+            from mainstem.engines.embedded.stream.run import stream_gaps
+
+            return _missing_packages(plan) + stream_gaps(plan)
         found = [f for source in plan.sources for f in _source_gaps(source)]
         found += _missing_packages(plan)
+        found += _batch_gaps(plan)
         return found + [f for step in plan.steps for f in _step_gaps(step)]
 
     def faults(self, plan: Plan, base_dir: Path) -> list[Finding]:
@@ -40,6 +53,14 @@ class Embedded:
         from mainstem.engines.embedded.run import run
 
         return run(program, settings)
+
+    def stream(
+        self, plan: Plan, settings: RunSettings, desk: Desk | None = None
+    ) -> Iterator[Event]:
+        """Run a plan over sources that never end, epoch by epoch."""
+        from mainstem.engines.embedded.stream.run import run_stream
+
+        return run_stream(plan, settings, desk)
 
     def preview(self, program: Program, settings: RunSettings) -> Iterator[Event]:
         """Judge the rows of a replay, and write nothing."""
@@ -85,15 +106,38 @@ def _missing_packages(plan: Plan) -> list[Finding]:
     )] if missing else []  # fmt: skip
 
 
+def _batch_gaps(plan: Plan) -> list[Finding]:
+    """Give the connectors that only a stream reads or writes, where nothing is a stream."""
+    endless = streaming(plan.sources, plan.steps)
+    found = [
+        Finding(
+            "BatchNotYet", f"source {source.name!r} is bound to {source.binding.type}, which this "
+            "version reads in a stream only", source.where,
+            "bind it to files, or let it never end: leave count out", step=source.name,
+        )
+        for source in plan.sources
+        if not endless and source.bounded and source.binding.type not in BATCH_SOURCES
+    ]  # fmt: skip
+    found += [
+        Finding(
+            "BatchNotYet", f"{step.name!r} has a ttl, which this version keeps in a stream only",
+            step.where, "remove ttl=, or group by a session as well", step=step.name,
+        )
+        for step in plan.steps if step.ttl is not None and step.name not in endless
+    ]  # fmt: skip
+    # Without a refusal such a table would be kept in the state file, and its sink get nothing.
+    return found + [
+        Finding(
+            "BatchNotYet", f"table {step.name!r} is written to {step.sink.type}, which this version "
+            "does in a stream only", step.where, "write files or a DuckDB table", step=step.name,
+        )
+        for step in plan.steps
+        if step.sink and step.sink.type not in BATCH_SINKS and step.name not in endless
+    ]  # fmt: skip
+
+
 def _source_gaps(source: Source) -> list[Finding]:
-    found = _not_local(source.binding, source.where, source.name)
-    if not source.bounded:
-        found.append(Finding(
-            "StreamNotYet",
-            f"source {source.name!r} is unbounded, and this version runs bounded inputs",
-            source.where, "bind it to files or to a DuckDB table", step=source.name,
-        ))  # fmt: skip
-    return found
+    return _not_local(source.binding, source.where, source.name)
 
 
 def _not_local(binding: Binding, where: Place, name: str) -> list[Finding]:
@@ -105,17 +149,6 @@ def _not_local(binding: Binding, where: Place, name: str) -> list[Finding]:
 
 def _step_gaps(step: Step) -> list[Finding]:
     found = [] if step.sink is None else _not_local(step.sink, step.where, step.name)
-    if step.kind != "append":
-        found.append(Finding(
-            "UpdatingNotYet", f"table {step.name!r} is updating, which this version does not run",
-            step.where, "window it, or read a bounded source", step=step.name,
-        ))  # fmt: skip
-    if step.outputs:
-        found.append(Finding(
-            "OutputsNotYet",
-            f"step {step.name!r} has the named outputs {', '.join(step.outputs)}",
-            step.where, "a bad row stops the run in this version", step=step.name,
-        ))  # fmt: skip
     is_state = step.sink is not None and step.sink.type == "state"
     if is_state and step.sink and step.sink.as_dict().get("mode") == "append":
         found.append(Finding(

@@ -68,12 +68,12 @@ def explained(
     where = step.where if step else NOWHERE
     name = step.name if step else ""
     prefix = f"{doing}: " if doing else ""
-    if isinstance(error, duckdb.OutOfMemoryException) and not _is_full(said):
+    if isinstance(error, duckdb.OutOfMemoryException) and not is_full(said):
         return EngineError(
             f"{prefix}memory ran out: {said.splitlines()[0]}", where=where, step=name,
             code="OutOfMemory", fix="raise memory_limit, or lower threads", **facts,
         )  # fmt: skip
-    if isinstance(error, duckdb.IOException) or _is_full(said):
+    if isinstance(error, duckdb.IOException) or is_full(said):
         return outside(said, where=where, step=name, prefix=prefix)
     if MARK in said:
         return DataError(
@@ -98,7 +98,8 @@ def explained(
     )  # fmt: skip
 
 
-def _is_full(said: str) -> bool:
+def is_full(said: str) -> bool:
+    """Say whether these are words about a disk, a quota or a limit that is full."""
     return any(sign in said for sign in _FULL)
 
 
@@ -112,7 +113,7 @@ def outside(said: str, *, where: Place = NOWHERE, step: str = "", prefix: str = 
             where=where, step=step, code="FileLocked",
             fix=f"close it there (pid {holder['pid']}) and run again", pid=int(holder["pid"]),
         )  # fmt: skip
-    if _is_full(said):
+    if is_full(said):
         code, fix = "DiskFull", "free some space and run again; the old output is whole"
     elif any(sign in said for sign in _RIGHTS):
         code, fix = "NoRights", "give this user the right to write there"

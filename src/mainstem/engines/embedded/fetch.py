@@ -16,7 +16,7 @@ _INSTANT = "TIMESTAMP WITH TIME ZONE"
 
 
 def fetch(
-    connection: duckdb.DuckDBPyConnection, sql: str
+    connection: duckdb.DuckDBPyConnection, sql: str, most: int | None = None
 ) -> tuple[list[str], list[str], list[tuple[Any, ...]]]:
     """Give the column names, their DuckDB types and the rows of a query.
 
@@ -26,6 +26,8 @@ def fetch(
         Its TimeZone must be UTC.
     sql : str
         One statement without parameters.
+    most : int, optional
+        Rows that are fetched at most.
 
     Returns
     -------
@@ -36,7 +38,7 @@ def fetch(
     columns = cursor.description or []
     names, types = [c[0] for c in columns], [str(c[1]) for c in columns]
     if not any(_INSTANT in x for x in types):
-        return names, types, cursor.fetchall()
+        return names, types, cursor.fetchall() if most is None else cursor.fetchmany(most)
     aliases = [f"c{i}" for i in range(len(names))]
     casts = [f"CAST({a} AS {x.replace(_INSTANT, 'TIMESTAMP')}) AS {a}" if _INSTANT in x else a
              for a, x in zip(aliases, types, strict=True)]  # fmt: skip
@@ -50,7 +52,7 @@ def fetch(
         types,
         [
             tuple(_aware(v) if z else v for v, z in zip(row, zoned, strict=True))
-            for row in rows.fetchall()
+            for row in (rows.fetchall() if most is None else rows.fetchmany(most))
         ],
     )
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import duckdb
@@ -11,6 +12,8 @@ import duckdb
 from mainstem.engines.embedded.failures import words
 from mainstem.engines.embedded.fetch import fetch
 from mainstem.engines.embedded.session import Session
+from mainstem.engines.embedded.state_file import CATALOG
+from mainstem.engines.embedded.types import quoted
 from mainstem.errors import DataError, listing, nearest
 from mainstem.sql.tokens import Text
 
@@ -53,6 +56,40 @@ def ask(
         raise _refused(error, sql, _tables(connection)) from error
 
 
+def ask_live(
+    cursor: duckdb.DuckDBPyConnection, sql: str, most: int
+) -> tuple[list[str], list[str], list[tuple[Any, ...]]]:
+    """Answer a question to a run's committed tables; gives at most one row more than `most`.
+
+    Parameters
+    ----------
+    cursor : DuckDBPyConnection
+        One of the run's own: the settings that `open_tables` closes are open here, so that only a
+        SELECT is let through, in a transaction that cannot write.
+    sql : str
+        The question.
+    most : int
+        Rows.
+
+    Raises
+    ------
+    DataError
+        As for `ask`.
+    """  # noqa: DOC501 - built by a function
+    sql = sql.strip()
+    cursor.execute(f"USE {quoted(CATALOG)}.main")
+    cursor.execute("BEGIN TRANSACTION READ ONLY")
+    try:
+        _refuse_others(cursor.extract_statements(sql), asking=("SELECT",))
+        _refuse_outside(cursor, sql)
+        return fetch(cursor, sql, most + 1)
+    except duckdb.InterruptException:
+        raise
+    except duckdb.Error as error:
+        cursor.execute("ROLLBACK")
+        raise _refused(error, sql, _tables(cursor)) from error
+
+
 def stream(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
     """Give the answer to a question as a capsule of an Arrow stream.
 
@@ -70,7 +107,9 @@ def stream(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
         raise _refused(error, sql, _tables(connection)) from error
 
 
-def _refuse_others(statements: Sequence[duckdb.Statement]) -> None:
+def _refuse_others(
+    statements: Sequence[duckdb.Statement], asking: Sequence[str] = _ASKING
+) -> None:
     """Refuse all but one question: of several only the last would be answered."""
     if not statements:
         raise DataError(
@@ -82,11 +121,49 @@ def _refuse_others(statements: Sequence[duckdb.Statement]) -> None:
             code="QueryRefused", fix="ask them one after the other, or join them by UNION ALL",
         )  # fmt: skip
     kind = statements[0].type.name
-    if kind not in _ASKING:
+    if kind not in asking:
         raise DataError(
             f"{kind} is no question: the tables are only read here", code="QueryRefused",
             fix="write a SELECT; a table changes when its pipeline runs",
         )  # fmt: skip
+
+
+# Table functions that read nothing but their arguments and the names of tables.
+_PURE = frozenset(
+    ["unnest", "range", "generate_series", "repeat", "duckdb_tables", "duckdb_columns"]
+)
+_FILE = re.compile(r"[./\\*]")
+
+
+def _refuse_outside(cursor: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """Refuse what reads files: here DuckDB itself cannot be told to, as the run reads some."""
+    ((text,),) = cursor.execute("SELECT CAST(json_serialize_sql($1) AS VARCHAR)", [sql]).fetchall()
+    tree = json.loads(text)
+    if tree.get("error"):
+        raise DataError(
+            "the question cannot be read as one SELECT", code="QueryRefused",
+            fix="write a plain SELECT, or ask when the run has ended",
+        )  # fmt: skip
+    for node in _nodes(tree):
+        name = node.get("table_name", "")
+        if node.get("type") == "TABLE_FUNCTION":
+            name = node["function"]["function_name"]
+            is_outside = name not in _PURE
+        else:
+            is_outside = node.get("type") == "BASE_TABLE" and bool(_FILE.search(name))
+        if is_outside:
+            raise DataError(
+                f"{name} is no table of the pipeline, and a running stream is asked for those only",
+                code="QueryRefused", fix="ask the tables that `mainstem state ls` lists",
+            )  # fmt: skip
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(tree, dict):
+        yield tree
+    for value in tree.values() if isinstance(tree, dict) else tree:
+        if isinstance(value, dict | list):
+            yield from _nodes(value)
 
 
 def _tables(connection: duckdb.DuckDBPyConnection) -> list[str]:

@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from mainstem.engines.embedded.counting import unbalanced
+from mainstem.engines.embedded.counting import check_written, unbalanced
 from mainstem.engines.embedded.failures import explained, is_data
 from mainstem.engines.embedded.judging.expected import Expected
-from mainstem.engines.embedded.judging.keep import keep
 from mainstem.engines.embedded.reading.arrivals import Arrivals
 from mainstem.engines.embedded.reading.marks import make_tables, write_keys
 from mainstem.engines.embedded.reading.rowgroups import named
 from mainstem.engines.embedded.reading.sources import as_events
-from mainstem.engines.embedded.session import Session, keep_order, open_session, spill_dir
+from mainstem.engines.embedded.session import Session, open_session, spill_dir
 from mainstem.engines.embedded.state_file import (
     attach_state,
     record_run,
@@ -163,16 +162,19 @@ class Run:
         """Write what did not go the usual way into the transaction of the state file."""
         if self.expected.kept:
             self._open_state()
-        for kept in self.expected.kept:
-            is_whole = kept.is_whole or self._is_whole(kept.relation)
-            yield keep(self.session, self.settings, kept, is_whole=is_whole)
+            yield from self._kept()
         if self.replaying is not None:
             self._open_state()
             yield from self.replaying.keep()
 
-    def _is_whole(self, name: str) -> bool:
-        """Say whether a relation holds all rows each time; else those of this run only."""
-        return growths(self.program.plan)[name].kind == STATIC
+    def _kept(self) -> Iterator[Event]:
+        from mainstem.engines.embedded.judging.keep import keep
+
+        # Whether a relation holds all rows each time; else those of this run only.
+        grown = growths(self.program.plan)
+        for kept in self.expected.kept:
+            is_whole = kept.is_whole or grown[kept.relation].kind == STATIC
+            yield keep(self.session, self.settings, kept, is_whole=is_whole)
 
     def _step(self, statement: Statement) -> Iterator[Event]:
         step, name = statement.step, statement.step.name
@@ -194,7 +196,7 @@ class Run:
         yield Event("step_started", name)
         started = time.monotonic()
         has_order = bool(getattr(step.query, "order", ()))
-        keep_order(self.session, is_ordered=has_order)
+        self.session.keep_order(is_ordered=has_order)
         staged = yield from self._table(statement, self.outputs[name])
         staged.seconds = time.monotonic() - started
         self.staged.append(staged)
@@ -289,11 +291,10 @@ class Run:
             raise InternalError("a table of the plan was not computed")
         self.arrivals.verify()
         self.session.check_still()
+        check_written(self.session, [s.written for s in self.staged if s.written is not None])
         for staged in self.staged:
             name = staged.output.step.name
-            if staged.written is not None:
-                staged.written.check(self.session)
-            elif staged.target is None and self._state_rows(name) != staged.rows:
+            if staged.target is None and self._state_rows(name) != staged.rows:
                 raise unbalanced(f"table {name!r} of the state file has other rows than its step")
 
     def commit(self) -> list[Event]:

@@ -13,7 +13,7 @@ import duckdb
 
 from mainstem.engines.embedded.failures import explained
 from mainstem.engines.embedded.reading.still import Stamps
-from mainstem.engines.embedded.types import duckdb_type, literal, quoted
+from mainstem.engines.embedded.types import duckdb_type, quoted
 from mainstem.engines.spec import RunSettings
 from mainstem.errors import SettingsError
 from mainstem.plan.nodes import Param
@@ -82,11 +82,18 @@ class Session:
         self.in_place: dict[str, list[str]] = {}
         # How those looked before.
         self.stamps: dict[str, Stamps] = {}
+        self._keeps_order = True
 
     def check_still(self) -> None:
         """Check that no file changed which is read while steps run; see `Stamps.check`."""
         for stamps in self.stamps.values():
             stamps.check()
+
+    def keep_order(self, *, is_ordered: bool) -> None:
+        """Let DuckDB write rows in any order where the query has none: less memory, more threads."""
+        if is_ordered != self._keeps_order:
+            self.rows(f"SET preserve_insertion_order = {str(is_ordered).lower()}")
+            self._keeps_order = is_ordered
 
     def rows(self, sql: str, values: list[Any] | None = None) -> list[tuple[Any, ...]]:
         """Run a short statement and give its rows."""
@@ -207,8 +214,3 @@ def _bind(session: Session, settings: RunSettings, params: tuple[Param, ...]) ->
             ) from error  # fmt: skip
     if settings.started_at:
         session.rows("SET VARIABLE __started_at = $1::TIMESTAMPTZ", [settings.started_at])
-
-
-def keep_order(session: Session, *, is_ordered: bool) -> None:
-    """Let DuckDB write rows in any order where the query has none: less memory, more threads."""
-    session.rows(f"SET preserve_insertion_order = {literal(str(is_ordered).lower())}")

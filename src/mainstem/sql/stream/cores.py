@@ -29,7 +29,7 @@ from mainstem.plan.stream import (
     Shape,
     StreamNode,
 )
-from mainstem.plan.types import TIMESTAMP, Type
+from mainstem.plan.types import BIGINT, TIMESTAMP, Type
 from mainstem.sql.stream.parts import (
     aggregates,
     given_item,
@@ -325,6 +325,9 @@ class _Kept:
             t.Item(expr, name) for name, expr in (*self.keys, *self.arguments)
             if not self.is_late_known(expr)
         ]  # fmt: skip
+        if not kept and not marks:
+            # count(*) of everything reads no column, and a SELECT has one.
+            kept = [t.Item(t.Literal(1, "integer", type=BIGINT), "x0")]
         return t.Query(t.Select((*kept, *marks), self.node.source, self.node.where), ctes)
 
     def check_session(self, node: t.Select) -> None:

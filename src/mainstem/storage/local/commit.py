@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from mainstem.errors import StateError
@@ -13,7 +14,7 @@ from mainstem.storage.local.swap import exchange, parked, put_file, put_folder
 
 
 def commit_target(target: Target, run_id: str) -> None:
-    """Make a staged output visible; nothing when it already is.
+    """Make a staged output visible; nothing when it already is. `sync_files` has to follow.
 
     Raises
     ------
@@ -28,6 +29,15 @@ def commit_target(target: Target, run_id: str) -> None:
         _commit_folder(target, run_id)
     else:
         _commit_partitions(target, run_id)
+
+
+def sync_files(targets: Iterable[Target]) -> None:
+    """Wait until the names of committed files are on the disk: each folder once, after all renames.
+
+    Also those that an earlier start has renamed: it may have been stopped before it waited.
+    """
+    for folder in sorted({Path(t.path).parent for t in targets if t.kind == "file"}):
+        sync_folder(folder)
 
 
 def undo_target(target: Target) -> None:

@@ -6,8 +6,11 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
+
+from mainstem.storage.local import trace
 
 
 def sync_file(path: Path) -> None:
@@ -29,6 +32,7 @@ def _sync(path: Path, flags: int) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+    trace.synced(path)
 
 
 def sync_tree(root: Path) -> None:
@@ -57,8 +61,59 @@ def write_durably(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    beside.replace(path)
+    trace.wrote(beside)
+    trace.synced(beside)
+    move(beside, path)
     sync_folder(path.parent)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file beside `path` that takes its place when all is written, and else leaves it alone.
+
+    For reports and exports: whoever looks meanwhile sees the old file or the new one. What is no
+    file, such as a pipe, is written as it is.
+    """
+    if path.exists() and not path.is_file():
+        with path.open("wb") as file:
+            yield file
+        return
+    target = path.resolve()  # the file behind a link, not the link, is replaced
+    beside = target.with_name(f".{target.name}.tmp")
+    try:
+        with beside.open("wb") as file:
+            yield file
+        beside.replace(target)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def move(source: Path, target: Path) -> None:
+    """Give a file another name; what had that name before is gone."""
+    source.replace(target)
+    trace.moved(source, target)
+
+
+def make_folders(path: Path, *, is_synced: bool = True) -> None:
+    """Make a folder and those above it that are not there.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    is_synced : bool
+        Whether their names are on the disk afterwards; else the caller sees to it.
+    """
+    missing = []
+    while not path.is_dir():
+        missing.append(path)
+        path = path.parent
+    for folder in reversed(missing):
+        folder.mkdir(exist_ok=True)
+        trace.made(folder)
+        if is_synced:
+            sync_folder(folder.parent)
 
 
 def sha256(path: Path) -> str:
@@ -85,7 +140,9 @@ def remove(path: Path) -> None:
     """
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
+        trace.removed(path)
     else:
         # Below what is now a file nothing can be left: that would stop every later run for ever.
-        with suppress(NotADirectoryError):
-            path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            path.unlink()
+            trace.removed(path)

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mainstem.errors import InternalError, OutsideError
-from mainstem.storage.local import points
-from mainstem.storage.local.durable import sync_file
+from mainstem.storage.local import points, trace
+from mainstem.storage.local.durable import make_folders, sync_file
 from mainstem.storage.local.manifest import WrittenFile
 
 # No links at all, none to this file, too many, or another file system below.
@@ -34,11 +34,12 @@ def take_over(files: Iterable[WrittenFile], old: Path, new: Path) -> None:
         if target.exists():
             raise InternalError(f"{target} is there already")
         check_size(old / file.name, file)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _link(old / file.name, target)
+        make_folders(target.parent, is_synced=False)
+        link_or_copy(old / file.name, target)
 
 
-def _link(source: Path, target: Path) -> None:
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file a second name; a copy of it where the file system has no such thing."""
     if not (points.is_testing() and os.environ.get("MAINSTEM_NO_LINK") == "1"):
         try:
             os.link(source, target)
@@ -46,8 +47,10 @@ def _link(source: Path, target: Path) -> None:
             if error.errno not in _CANNOT:
                 raise
         else:
+            trace.linked(source, target)
             return
     shutil.copy2(source, target)
+    trace.wrote(target)
     sync_file(target)
 
 

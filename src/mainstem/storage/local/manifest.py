@@ -13,11 +13,14 @@ from typing import Any
 
 from mainstem.errors import StateError
 from mainstem.record import record
-from mainstem.storage.local.durable import files_under, write_durably
+from mainstem.storage.local.durable import files_under, make_folders, write_durably
 
 FORMAT = 1
 FOLDER = "_mainstem"
 NAME = "manifest"
+# Where the files of a stream's epoch are written, and what stands behind their endings there.
+STAGED = "staged"
+STAGED_SUFFIX = ".staged"
 
 
 @record
@@ -96,10 +99,15 @@ def manifest_path(folder: Path) -> Path:
     return folder / FOLDER / NAME
 
 
+def staged_name(folder: Path, name: str) -> Path:
+    """Give where a file waits that a stream's manifest names and that has not got its place yet."""
+    return folder / FOLDER / STAGED / f"{name}{STAGED_SUFFIX}"
+
+
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write a folder's manifest durably."""
     path = manifest_path(folder)
-    path.parent.mkdir(exist_ok=True)
+    make_folders(path.parent)
     write_durably(path, manifest.to_json())
 
 

@@ -32,6 +32,32 @@ POINTS: Final = (
     ALL_COMMITTED, RECORD_CLEARED,
 )  # fmt: skip
 
+# Of a stream's sink: an epoch's rows are ready, but neither they nor the token can be seen.
+SINK_PREPARED: Final = "stream_sink_prepared"
+# Rows and token are committed; the engine does not know it yet.
+SINK_DECIDED: Final = "stream_sink_decided"
+# Files: the manifest names the epoch's files, and one more of them has got its place.
+FILE_PLACED: Final = "stream_file_placed"
+# Files: every file has its place; what was staged is not cleared away.
+FILES_PLACED: Final = "stream_files_placed"
+# Files: small files have been written as one, which nobody sees yet.
+COMPACTED: Final = "stream_files_compacted"
+# Files: the folder with the one file stands where that with the small ones stood.
+COMPACTION_DECIDED: Final = "stream_compaction_decided"
+# Kafka: the transaction is open and has all rows, not the token.
+SINK_SENT: Final = "stream_sink_sent"
+
+# Of a stream's epoch: all of it is in the open transaction of the state file.
+EPOCH_COMPUTED: Final = "stream_epoch_computed"
+# The epoch is committed in the state file, its rows wait for the sinks.
+EPOCH_COMMITTED: Final = "stream_epoch_committed"
+
+# In the order in which a stream's sink passes them.
+STREAM_POINTS: Final = (
+    SINK_SENT, SINK_PREPARED, SINK_DECIDED, FILE_PLACED, FILES_PLACED, COMPACTED,
+    COMPACTION_DECIDED,
+)  # fmt: skip
+
 _counts: dict[str, int] = {}
 
 

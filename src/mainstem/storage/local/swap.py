@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mainstem.storage.local import points
+from mainstem.storage.local import points, trace
 from mainstem.storage.local.durable import remove, sync_folder
 
 _AT_FDCWD = -100
@@ -43,6 +43,7 @@ def exchange(one: Path, other: Path) -> bool:
     if function is None or _is_switched_off():
         return False
     if function(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0:
+        trace.exchanged(one, other)
         return True
     code = ctypes.get_errno()
     if code in _CANNOT:
@@ -80,7 +81,6 @@ def put_folder(staged: Path, target: Path) -> None:
 
 
 def put_file(staged: Path, target: Path) -> None:
-    """Make `staged` the file `target`, in one step on every system."""
+    """Make `staged` the file `target`, in one step on every system; the caller syncs its folder."""
     staged.replace(target)
-    sync_folder(target.parent)
     points.reached(points.SINK_SWAPPED)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mainstem.errors import OutsideError, listing
 from mainstem.record import record
 from mainstem.storage.local.durable import sha256
 from mainstem.storage.local.links import check_size, damaged
-from mainstem.storage.local.manifest import Manifest, WrittenFile, manifest_path, read_manifest
+from mainstem.storage.local.manifest import (
+    Manifest,
+    WrittenFile,
+    manifest_path,
+    read_manifest,
+    staged_name,
+)
 
 
 def verify_files(folder: Path, files: Iterable[WrittenFile], *, is_deep: bool = True) -> int:
@@ -36,6 +41,9 @@ def verify_files(folder: Path, files: Iterable[WrittenFile], *, is_deep: bool = 
         check_size(folder / file.name, file)
     if not is_deep:
         return 0
+    # Only here: it imports the logging of the standard library.
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         sums = pool.map(lambda f: sha256(folder / f.name), listed)
         for file, found in zip(listed, sums, strict=True):
@@ -110,5 +118,12 @@ def refuse_others(kept: Kept, directories: Sequence[str]) -> None:
         )  # fmt: skip
     roots = [os.path.relpath(d, kept.folder) for d in directories]
     for name in sorted(listed - kept.names):
-        if any(root == "." or name.startswith(f"{root}/") for root in roots):
+        if any(root == "." or name.startswith(f"{root}/") for root in roots) and not _is_new(
+            kept.folder, name
+        ):
             raise damaged(kept.folder / name, "is not there")
+
+
+def _is_new(folder: Path, name: str) -> bool:
+    """Say whether a stream has added a file since the folder was listed, or is just doing so."""
+    return (folder / name).exists() or staged_name(folder, name).exists()

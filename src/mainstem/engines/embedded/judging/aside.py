@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from mainstem.engines.embedded.failures import outside, words
+from mainstem.engines.embedded.failures import is_full, outside, words
 from mainstem.engines.embedded.fetch import fetch
 from mainstem.engines.embedded.session import plain_connection
 from mainstem.engines.embedded.state_file import CATALOG, state_path, state_table
@@ -172,9 +172,12 @@ def exported(state_dir: Path, given: Replay, status: str, path: Path) -> int:
             os.replace(fresh, path)  # noqa: PTH105  the rename itself
         except (duckdb.IOException, OSError) as error:
             fresh.unlink(missing_ok=True)
+            said = words(error) if isinstance(error, duckdb.Error) else str(error)
+            full = is_full(said)
             raise OutsideError(
-                f"cannot write {path}: {words(error) if isinstance(error, duckdb.Error) else error}",
-                code="FileRefused", fix="name a place where you may write",
+                f"cannot write {path}: {'the disk is full' if full else said}",
+                code="DiskFull" if full else "FileRefused",
+                fix="free some space" if full else "name a place where you may write",
             ) from error  # fmt: skip
     return int(found[0][0])
 

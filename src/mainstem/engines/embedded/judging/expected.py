@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from mainstem.engines.embedded.failures import explained, is_data
-from mainstem.engines.embedded.judging.expect import Judgement, Line, Rows
-from mainstem.engines.embedded.judging.keep import Kept, dead, quarantined
 from mainstem.engines.embedded.reading.sources import as_events, rooted
 from mainstem.engines.embedded.session import Session
 from mainstem.engines.embedded.types import quoted
@@ -21,6 +19,8 @@ from mainstem.plan.nodes import Plan
 from mainstem.record import mutable
 
 if TYPE_CHECKING:
+    from mainstem.engines.embedded.judging.expect import Judgement, Line, Rows
+    from mainstem.engines.embedded.judging.keep import Kept
     from mainstem.engines.embedded.judging.replay import Replaying
 
 
@@ -47,6 +47,7 @@ class Expected:
         """Take a source that was just made readable; until it is judged its rows are hidden."""
         source = self.plan.source(name)
         if source is not None and source.on_bad == "dead_letter":
+            from mainstem.engines.embedded.judging.keep import dead
             from mainstem.engines.embedded.judging.letters import headers
 
             is_table = source.binding.type == "duckdb"
@@ -55,6 +56,9 @@ class Expected:
             self.kept.append(dead(self.session, name, is_whole=is_table, headers=names))
         if source is None or not self.has_rules(name):
             return
+        # Not at the top, nor below: most runs have no rules, and start without what judges them.
+        from mainstem.engines.embedded.judging.expect import Rows
+
         files = [(f.path, f.first_row) for f in self.session.files.get(name, ()) if f.rows]
         raw = quoted(f"__raw_{name}")
         self.session.rows(f"ALTER VIEW {quoted(name)} RENAME TO {raw}")
@@ -84,6 +88,8 @@ class Expected:
 
     def step(self, statement: Statement) -> Generator[Event, None, None]:
         """Compute a step and judge it; its rows that pass are then a view of its name."""
+        from mainstem.engines.embedded.judging.expect import Rows
+
         name, schema = statement.step.name, statement.step.schema
         made = quoted(f"__made_{name}")
         watched = self.session.watch(f"CREATE TEMP TABLE {made} AS {statement.sql}")
@@ -102,7 +108,8 @@ class Expected:
         return [n.name for n in tables if not n.is_cte and n.name != name]
 
     def _judged(self, rows: Rows) -> Generator[Event, None, None]:
-        # Not at the top: most runs have no rules, and every run would load what judges them.
+        from mainstem.engines.embedded.judging.expect import Judgement
+        from mainstem.engines.embedded.judging.keep import quarantined
         from mainstem.engines.embedded.judging.wholes import judge_wholes
 
         rules = self.plan.expected_of(rows.name)

@@ -25,7 +25,7 @@ from mainstem.engines.embedded.python.evaluate import CallFailed, Evaluated, Eva
 from mainstem.engines.embedded.python.pool import Pool, Setup
 from mainstem.engines.embedded.python.values import arrow_type
 from mainstem.engines.embedded.reading.sources import as_events
-from mainstem.engines.embedded.session import Session, keep_order, spill_dir
+from mainstem.engines.embedded.session import Session, spill_dir
 from mainstem.engines.embedded.types import quoted
 from mainstem.engines.spec import Event, RunSettings, Statement
 from mainstem.errors import DataError, InternalError, OutsideError, Place
@@ -74,7 +74,7 @@ def make_maps(
     functions = {one.name: one for one in plan.functions}
     dead: list[tuple[str, int]] = []
     for made, sql in zip(statement.maps, statement.map_sql, strict=True):
-        keep_order(session, is_ordered=True)
+        session.keep_order(is_ordered=True)
         run = _MapRun(session, plan, settings, made, sql, functions, next(_NUMBERS))
         try:
             yield from as_events(name, session.watch_call(run.all))

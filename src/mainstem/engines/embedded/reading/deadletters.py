@@ -102,14 +102,19 @@ class BadRows:
         more = f"\n       … and {self.count - len(self.first)} more" if self.count > SHOWN else ""
         raise DataError(
             f"{rows} in source {source!r}{allowed}:\n{shown}{more}", where=where, code="BadRow",
-            fix="correct the file, or widen the column's type in the schema", source=source,
-            count=self.count,
+            fix=fix_of(is_kept=self._also is not None), source=source, count=self.count,
             bad_rows=tuple(
                 {"file": f.path, "line": r.line, "offset": r.offset, "column": r.column,
                  "value": r.value, "reason": r.reason, "code": r.code, "raw": r.raw}
                 for f, r in self.first
             ),
         )  # fmt: skip
+
+
+def fix_of(*, is_kept: bool) -> str:
+    """Give what to do about bad rows; where they are kept already, they were more than allowed."""
+    other = "raise max_bad" if is_kept else 'keep bad rows aside with on_bad="dead_letter"'
+    return f"correct the data, widen the column's type in the schema, or {other}"
 
 
 def _described(file: InputFile, row: BadRow) -> str:

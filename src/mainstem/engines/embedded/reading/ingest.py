@@ -49,6 +49,9 @@ from mainstem.record import record
 if TYPE_CHECKING:
     import duckdb
 
+# Why a file's lines are not split (`template`).
+PIECES = "a line falls into more pieces than others"
+
 
 @record
 class IngestReport:
@@ -283,6 +286,10 @@ class _Ingest:
                 self._load_slowly(one, group.constants)
             return True
         doubt = self._load_fast(group)
+        if doubt and group.template and (doubt == PIECES or any(f.sifted for f in group.files)):
+            for one in group.files:
+                one.splits = False
+            return False
         if self._has_blanks(group, loaded=not doubt):
             return False
         if not doubt:
@@ -313,6 +320,8 @@ class _Ingest:
             duckdb.OutOfRangeException,
             duckdb.NotImplementedException,  # a line longer than what a thread reads at a time
         ) as error:
+            if group.template and "Expected Number of Columns" in str(error):
+                return PIECES
             return str(error).split("\n", 1)[0][:200]
         expected = statements.expected_rows(group, self.layout, n_rows)
         if expected is None:

@@ -18,6 +18,7 @@ from mainstem.connectors.duckdb.options import DuckdbSource
 from mainstem.connectors.files.listing import InputFile, list_files
 from mainstem.connectors.files.options import FilesSource
 from mainstem.connectors.spec import read_options
+from mainstem.engines.embedded.reading.deadletters import fix_of
 from mainstem.engines.embedded.reading.eventtime import EventTimeRule
 from mainstem.engines.embedded.reading.fileread import SHOWN, FileRead, partition_values
 from mainstem.engines.embedded.reading.filetypes import Fit, fit
@@ -333,7 +334,7 @@ def _check(
     )
     raise DataError(
         f"{count} bad row{'s' if count > 1 else ''} in source {source.name!r}:\n{text}",
-        where=source.where, code="BadRow", fix="correct the data, or widen the column's type",
+        where=source.where, code="BadRow", fix=fix_of(is_kept=False),
         source=source.name, count=count,
     )  # fmt: skip
 

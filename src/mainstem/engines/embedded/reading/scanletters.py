@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mainstem.engines.embedded.reading.deadletters import SCHEMA, DeadLetters
+from mainstem.engines.embedded.reading.deadletters import SCHEMA, DeadLetters, fix_of
 from mainstem.engines.embedded.types import literal, quoted
 from mainstem.errors import DataError
 from mainstem.formats.coercion import NULL_REFUSED
@@ -92,6 +92,6 @@ def refuse_many(
     rows = "1 bad row" if bad == 1 else f"{bad} bad rows"
     raise DataError(
         f"{rows} in source {source.name!r} (max_bad allows {math.floor(most)}):\n{text}",
-        where=source.where, code="BadRow", fix="correct the data, or widen the column's type",
+        where=source.where, code="BadRow", fix=fix_of(is_kept=True),
         source=source.name, count=bad,
     )  # fmt: skip

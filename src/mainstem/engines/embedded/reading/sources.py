@@ -19,6 +19,7 @@ from mainstem.engines.embedded.failures import explained
 from mainstem.engines.embedded.reading.arrow import rows_digest, scan_arrow
 from mainstem.engines.embedded.reading.rowgroups import named
 from mainstem.engines.embedded.reading.scan import ScanReport, scan
+from mainstem.engines.embedded.reading.scanletters import refuse_many
 from mainstem.engines.embedded.reading.still import Stamps
 from mainstem.engines.embedded.session import Session, spill_dir
 from mainstem.engines.embedded.types import quoted
@@ -52,7 +53,9 @@ def load(
     stamps = Stamps.of(source.name, _paths(source))
     session.stamps[source.name] = stamps
     try:
-        if _is_text(source):
+        if source.binding.type == "generator":
+            facts = yield from _made_up(session, read)
+        elif _is_text(source):
             facts = yield from _ingested(session, read, settings)
             # What happens to the file from here on does not matter.
             session.stamps.pop(source.name).check()
@@ -163,6 +166,25 @@ def _scanned(session: Session, read: SourceRead) -> Generator[Event, None, dict[
     if read.source.binding.type == "arrow":
         facts["position"] = rows_digest(session.connection, read.source)
     return facts
+
+
+def _made_up(
+    session: Session, read: SourceRead
+) -> Generator[Event, None, dict[str, Any]]:
+    from mainstem.engines.embedded.stream.readers.generator import read_whole
+
+    source, table = read.source, quoted(f"__source_{read.source.name}")
+    work = session.watch_call(partial(read_whole, session, source, table))
+    made = yield from as_events(source.name, work)
+    refuse_many(session.connection, source, made.dead, made.rows)
+    place = ", rowid AS __row" if read.needs_position else ""
+    session.rows(f"CREATE TEMP VIEW {quoted(source.name)} AS SELECT *{place} FROM {table}")
+    check_seen(session, source.name, made.admitted)
+    return {
+        "rows": made.rows, "admitted": made.admitted, "dead": made.dead, "skipped": 0, "files": 0,
+        "bytes": 0, "unknown_fields": 0, "position": fingerprint(source.binding.as_dict()),
+        "in_place": False,
+    }  # fmt: skip
 
 
 def _facts(report: IngestReport | ScanReport) -> dict[str, Any]:

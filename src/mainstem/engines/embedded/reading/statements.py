@@ -17,6 +17,7 @@ from mainstem.engines.embedded.reading.fileread import partition_values
 from mainstem.engines.embedded.reading.guard import Scanned
 from mainstem.engines.embedded.reading.reference import encoded
 from mainstem.engines.embedded.reading.shape import Shape, shape_of
+from mainstem.engines.embedded.reading.template import Template
 from mainstem.engines.embedded.types import duckdb_type, literal, quoted
 from mainstem.errors import Place
 from mainstem.formats.jsontext import MAX_DEPTH
@@ -52,6 +53,12 @@ class Group:
     constants: tuple[Any, ...]
     is_slow: bool
     shape: Shape | None = None
+
+    @property
+    def template(self) -> Template | None:
+        """Give how lines are split into pieces; None where they are not (JSON lines)."""
+        splits = all(one.splits and not one.has_blanks for one in self.files)
+        return self.shape.template if self.shape and splits else None
 
     def unknown_columns(self, schema: Schema) -> int:
         """Give how many CSV columns no declared column has the name of."""
@@ -126,7 +133,7 @@ def insert_sql(
 ) -> tuple[str, list[Any]]:  # fmt: skip
     """Give the statement that loads a group, and its parameters."""
     if layout.format == "json":
-        way = _json(group, layout, schema.names)
+        way = _json(group, layout)
     else:
         way = (_text if layout.format == "text" else _csv)(group, layout)
     values: list[Any] = []
@@ -211,7 +218,7 @@ DEEP = (
 )
 
 
-def _json(group: Group, layout: Layout, order: tuple[str, ...]) -> Reading:
+def _json(group: Group, layout: Layout) -> Reading:
     columns = {f.name: checks.from_json("j", f) for f in layout.schema.fields}
     regex = literal(checks.json_doubt_regex(layout.schema))
     parts = [f"struct_extract(j, {literal(f.name)})" for f in layout.schema.fields]
@@ -219,22 +226,18 @@ def _json(group: Group, layout: Layout, order: tuple[str, ...]) -> Reading:
     keys = f"CASE WHEN len(json_keys(line)) = {len(parts)} AND {usual} THEN NULL ELSE json_keys(line) END"
     form = ""
     if group.shape:
-        printed = _by_template(group.shape, columns, order)
+        fits = "WHEN fits THEN 2 " if group.template else ""
         matched = f"regexp_full_match(line, {literal(group.shape.regex)})"
-        form = f"CASE WHEN {printed}{matched} THEN 1 ELSE 0 END"
+        form = f"CASE {fits}WHEN {matched} THEN 1 ELSE 0 END"
         # Where plain lines have unknown fields, they are counted as the rows without a list of keys.
         keys = f"CASE WHEN form > 0 THEN NULL ELSE {'json_keys(line)' if group.shape.unknown else keys} END"
     structure = literal(checks.json_structure(layout.schema))
-    # Lines of nothing but spaces are no rows. Looking for them costs a third of reading, so it is
-    # done only after one was met.
-    some = (
-        " WHERE trim(line, ' ' || chr(9) || chr(13)) <> ''"
-        if any(one.has_blanks for one in group.files)
-        else ""
-    )
-    relation = (
-        f"(SELECT line, TRY(json_transform(line, {structure})) AS j FROM {_lines(group)}{some})"
-    )
+    parsed = f"TRY(json_transform(line, {structure}))"
+    if group.template:
+        relation = _pieces(group, group.template, parsed)
+        columns = _of_pieces(group.template, columns)
+    else:
+        relation = f"(SELECT line, {parsed} AS j FROM {_lines(group)}{_but_blanks(group)})"
     # DuckDB makes an object without fields of every other JSON value: 7 would be a row of NULLs.
     first = "starts_with(line, '{') OR starts_with(ltrim(line, ' ' || chr(9) || chr(13)), '{')"
     sure = f"({first}) AND j IS NOT NULL AND NOT regexp_matches(line, {regex}) AND NOT ({DEEP})"
@@ -242,15 +245,46 @@ def _json(group: Group, layout: Layout, order: tuple[str, ...]) -> Reading:
     return Reading(columns, relation, sure, plain, form, "[line]", keys)
 
 
-def _by_template(shape: Shape, columns: dict[str, Checked], order: tuple[str, ...]) -> str:
-    """Give the first arm of the form's CASE: lines that are printed from their values."""
-    if shape.template is None:
-        return ""
-    values = {name: f"v{order.index(name)}" for name in columns}
-    parts = {name: f"struct_extract(j, {literal(name)})" for name in columns}
-    test = shape.template.test("line", values, parts)
-    # A line that is no JSON has no values, and so may equal what they are printed as.
-    return f"j IS NOT NULL AND {test} THEN 2 WHEN "
+def _but_blanks(group: Group) -> str:
+    # Lines of nothing but spaces are no rows. Looking for them costs a third of reading, so it is
+    # done only after one was met.
+    some = any(one.has_blanks for one in group.files)
+    return " WHERE trim(line, ' ' || chr(9) || chr(13)) <> ''" if some else ""
+
+
+def _pieces(group: Group, template: Template, parsed: str) -> str:
+    """Give the relation of values p0, p1 and so on, or of lines that do not fit and are parsed."""
+    separator = chr(group.files[0].separators[0])
+    # Pieces that are not there become NULL, and no other ones: so no line loses its letters.
+    padding = f"header = false, null_padding = true, nullstr = {literal(separator)}"
+    relation = _read_csv(group, template.pieces, template.delimiter, "", padding)
+    cuts = [f"{cut} AS {name}" for name, cut in template.cuts().items()]
+    values = [f"{value} AS p{i}" for i, value in enumerate(template.values().values())]
+    names = {column.field.name: f"p{i}" for i, column in enumerate(template.columns)}
+    has_controls = any(one.has_controls for one in group.files)
+    fits = f"coalesce({template.test(names, has_controls=has_controls)}, FALSE) AS fits"
+    line = f"CASE WHEN fits THEN NULL ELSE {template.line} END AS line"
+    # What a row that fits does not need is a constant NULL, which costs nothing.
+    for outputs in (
+        cuts,
+        values,
+        [fits],
+        [line],
+        [f"CASE WHEN fits THEN NULL ELSE {parsed} END AS j"],
+    ):
+        relation = f"(SELECT {', '.join(['*', *outputs])} FROM {relation})"
+    return relation
+
+
+def _of_pieces(template: Template, columns: dict[str, Checked]) -> dict[str, Checked]:
+    found = {}
+    for i, column in enumerate(template.columns):
+        old = columns[column.field.name]
+        value = f"CASE WHEN fits THEN p{i} ELSE {old.value} END"
+        found[column.field.name] = Checked(
+            value, old.sure.replace(old.value, value), old.plain.replace(old.value, value)
+        )
+    return found
 
 
 def _text(group: Group, layout: Layout) -> Reading:

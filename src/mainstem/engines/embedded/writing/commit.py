@@ -11,18 +11,20 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from mainstem.engines.embedded.failures import outside, words
 from mainstem.engines.embedded.session import Session
-from mainstem.engines.embedded.writing.duckdb_sink import DuckdbCommit
 from mainstem.errors import MainstemError, OutsideError
 from mainstem.record import mutable
 from mainstem.storage.local import points
-from mainstem.storage.local.commit import commit_target
+from mainstem.storage.local.commit import commit_target, sync_files
 from mainstem.storage.local.record import CommitRecord, Target, write_record
+
+if TYPE_CHECKING:
+    from mainstem.engines.embedded.writing.duckdb_sink import DuckdbCommit
 
 
 @mutable
@@ -65,6 +67,8 @@ class Commit:
         filled = []
         for at, target in enumerate(self.record.targets):
             if target.kind == "duckdb":
+                from mainstem.engines.embedded.writing.duckdb_sink import DuckdbCommit
+
                 sink = DuckdbCommit(self.session.connection.cursor(), target, at)
                 stack.callback(sink.close)
                 sink.open()
@@ -100,6 +104,7 @@ class Commit:
             if target.kind != "duckdb":
                 commit_target(target, self.record.run_id)
                 points.reached(points.SINK_COMMITTED)
+        sync_files(self.record.targets)
 
 
 def unfinished(error: Exception) -> OutsideError:
@@ -122,12 +127,15 @@ def finish(record: CommitRecord, connection: duckdb.DuckDBPyConnection) -> list[
             if Path(target.staged).exists():
                 done.append(target)
             commit_target(target, record.run_id)
+    sync_files(record.targets)
     return done
 
 
 def _finish_duckdb(
     connection: duckdb.DuckDBPyConnection, target: Target, record: CommitRecord, at: int
 ) -> bool:
+    from mainstem.engines.embedded.writing.duckdb_sink import DuckdbCommit
+
     sink = DuckdbCommit(connection.cursor(), target, at)
     try:
         sink.open()

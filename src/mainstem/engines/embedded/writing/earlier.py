@@ -36,6 +36,13 @@ def is_already_there(left: str, token: str, *, path: str, step: str, is_force: b
         return True
     if is_force:
         return False
+    if "stream" in have:
+        # Its epochs count something else: neither "ahead" nor "behind" would mean anything.
+        raise OutsideError(
+            f"{path} was filled by a stream of pipeline {have.get('pipeline')!r}", step=step,
+            code="SinkOfAnother",
+            fix="choose another path, or add force=True to the sink to append to it",
+        )  # fmt: skip
     if (have.get("pipeline"), have.get("table")) != (own["pipeline"], own["table"]):
         raise OutsideError(
             f"{path} was filled by table {have.get('table')!r} of pipeline "

@@ -80,9 +80,7 @@ def keyed_of(output: Output) -> Keyed:
 
 
 def keyed_pairs(output: Output) -> tuple[tuple[str, Any], ...]:
-    """Give the words of a keyed sink as its commit record has them; nothing for another."""
-    if output.keyed is None:
-        return ()
+    """Give the words of a keyed sink as its commit record has them."""
     keyed = keyed_of(output)
     return (
         ("columns", keyed.columns), ("key", keyed.key), ("kind", keyed.kind),

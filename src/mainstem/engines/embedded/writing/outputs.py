@@ -296,8 +296,10 @@ def _table(output: Output) -> tuple[Path, str]:
     return output.path, output.duckdb.table.lower() if output.duckdb else ""
 
 
-def _is_nested(one: Path, other: Path) -> bool:
-    return one == other or one in other.parents or other in one.parents
+def _is_nested(one: Path | str, other: Path | str) -> bool:
+    # As texts: every pair of tables is compared, and `Path.parents` builds a Path for each level.
+    first, second = (f"{str(path).rstrip('/')}/" for path in (one, other))
+    return first.startswith(second) or second.startswith(first)
 
 
 def _check_source(
@@ -335,7 +337,7 @@ def _may_read(pattern: str, output: Output) -> bool:
     A folder of the output stands for the names that are written there.
     """
     if not re.search(r"[*?\[]", pattern):
-        return _is_nested(Path(pattern), output.path)
+        return _is_nested(pattern, output.path)
     if output.kind in ("file", "duckdb"):
         return _matches(str(output.path), pattern)
     folders = "/".join(f"{column}=x" for column in output.partition_by)

@@ -8,7 +8,6 @@ and nothing is kept of one that filled the disk.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import field, replace
@@ -27,7 +26,7 @@ from mainstem.plan.nodes import Plan, fingerprint
 from mainstem.plan.selection import above
 from mainstem.record import mutable, record
 from mainstem.storage.local.commit import part_prefix
-from mainstem.storage.local.durable import remove, sha256, sync_tree, write_durably
+from mainstem.storage.local.durable import remove, sha256, sync_tree
 from mainstem.storage.local.manifest import WrittenFile, read_manifest, strangers, write_manifest
 
 NAME = "resume.json"
@@ -190,7 +189,7 @@ class Resume:
             remove(self.settings.state_dir / FOLDER)
 
     def note(self, staged: Staged, positions: Mapping[str, str], *, is_last: bool) -> None:
-        """Remember that a table is finished; durably, while there are others to come."""
+        """Remember that a table is finished; in the file too, while there are others to come."""
         target = staged.target
         own = self.print_of(staged.output, positions)
         if target is None or not own:
@@ -265,10 +264,15 @@ def _renamed(root: Path, run_id: str, staging: Staging) -> list[WrittenFile]:
 
 
 def write(state_dir: Path, finished: list[Finished]) -> None:
-    """Write down durably which tables are finished."""
-    entries = [dataclasses.asdict(f) for f in finished]
-    text = json.dumps({"format": FORMAT, "finished": entries}, indent=1)
-    write_durably(state_dir / NAME, text.encode())
+    """Write down which tables are finished.
+
+    Nobody waits for the disk: a kill takes nothing of it, and what a power cut does is seen by the
+    checksums of the tables, or by a file that cannot be read.
+    """
+    entries = [{name: getattr(f, name) for name in f.__dataclass_fields__} for f in finished]
+    beside = state_dir / f".{NAME}.new"
+    beside.write_text(json.dumps({"format": FORMAT, "finished": entries}))
+    beside.replace(state_dir / NAME)
 
 
 def _read(state_dir: Path) -> list[Finished]:

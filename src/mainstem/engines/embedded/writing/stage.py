@@ -10,8 +10,6 @@ from typing import Any
 from mainstem.engines.embedded.counting import Written
 from mainstem.engines.embedded.session import Session
 from mainstem.engines.embedded.types import literal
-from mainstem.engines.embedded.writing.append import stage_append
-from mainstem.engines.embedded.writing.keyed import keyed_pairs, stage_keyed
 from mainstem.engines.embedded.writing.outputs import Output, refuse_strangers
 from mainstem.engines.embedded.writing.staged import Staged, Staging, row_count, written_files
 from mainstem.engines.embedded.writing.write import copy_sql, sink_select
@@ -37,9 +35,19 @@ def planned_targets(outputs: tuple[Output, ...], settings: RunSettings) -> dict[
         planned[output.step.name] = Target(
             output.kind, output.step.name, str(output.path), str(staged),  # type: ignore[arg-type]
             table=output.duckdb.table if output.duckdb else "", force=output.is_force,
-            mode=output.mode, keyed=keyed_pairs(output),
+            mode=output.mode, keyed=_keyed_words(output),
         )  # fmt: skip
     return planned
+
+
+def _keyed_words(output: Output) -> tuple[tuple[str, Any], ...]:
+    """Give the words of a keyed sink as its commit record has them; nothing for another."""
+    if output.keyed is None:
+        return ()
+    # Here and in `stage`: most runs have no such sink, and start without what writes it.
+    from mainstem.engines.embedded.writing.keyed import keyed_pairs
+
+    return keyed_pairs(output)
 
 
 def staging_dir(settings: RunSettings) -> Path:
@@ -83,8 +91,12 @@ def stage(session: Session, relation: str, staging: Staging) -> Generator[float,
     output, target, root = staging.output, staging.target, staging.root
     select = sink_select(relation, output)
     if output.keyed is not None:
+        from mainstem.engines.embedded.writing.keyed import stage_keyed
+
         return (yield from stage_keyed(session, select, staging))
     if output.mode == "append" and target.kind != "duckdb":
+        from mainstem.engines.embedded.writing.append import stage_append
+
         return (yield from stage_append(session, select, staging))
     if target.kind == "duckdb":
         sql = f"COPY ({select}) TO {literal(str(root))} (FORMAT parquet, RETURN_STATS)"

@@ -26,12 +26,17 @@ def sink_select(relation: str, output: Output) -> str:
     output : Output
         The target; nothing is wrapped around `relation` when nothing has to be checked.
     """
-    have = {f.name: f for f in output.step.schema.fields}
-    columns = [_column(f, have.get(f.name, f), output) for f in output.schema.fields]
+    columns = sink_columns(output)
     names = [quoted(name) for name in output.step.schema.names]
     if columns == names:
         return relation
     return f'SELECT {", ".join(columns)} FROM ({relation}) AS "__rows"'
+
+
+def sink_columns(output: Output) -> list[str]:
+    """Give each column as the sink declares it, checked, as SQL over the columns of the step."""
+    have = {f.name: f for f in output.step.schema.fields}
+    return [_column(f, have.get(f.name, f), output) for f in output.schema.fields]
 
 
 def _column(field: Field, given: Field, output: Output) -> str:
@@ -90,18 +95,23 @@ def _holds_no_number(value: str, type_: Type, depth: int = 0) -> str:
     return "false"
 
 
-def copy_sql(select: str, output: Output, staged: Path, prefix: str) -> str:
-    """Give the COPY that writes the rows of `select` below `staged`, in files whose names begin with `prefix`."""
+def copy_sql(select: str, output: Output, staged: Path, prefix: str, *, suffix: str = "") -> str:
+    """Give the COPY that writes the rows of `select` below `staged`.
+
+    Names of files begin with `prefix`; `suffix` stands behind their ending, so that no glob over
+    it matches them yet.
+    """
+    ending = output.ending + suffix
     options = _format_options(output)
     target = staged
     if output.partition_by:
         options += [
             f"PARTITION_BY ({', '.join(quoted(c) for c in output.partition_by)})",
             f"FILENAME_PATTERN {literal(prefix + '{i}')}",
-            f"FILE_EXTENSION {literal(output.ending.removeprefix('.'))}",
+            f"FILE_EXTENSION {literal(ending.removeprefix('.'))}",
         ]
     elif output.kind != "file":
-        target = staged / f"{prefix}0{output.ending}"
+        target = staged / f"{prefix}0{ending}"
     if not output.partition_by:
         options.append("USE_TMP_FILE false")
     options.append("RETURN_STATS" if output.format == "parquet" else "RETURN_FILES")

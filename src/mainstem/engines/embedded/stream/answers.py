@@ -1,0 +1,121 @@
+"""What a running stream says of itself, and questions to its committed tables."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from mainstem.engines.desk import Answering, Desk, Facts
+from mainstem.engines.embedded.state_file import CATALOG, state_path
+from mainstem.engines.embedded.stream.times import Clocks, told
+from mainstem.engines.embedded.types import quoted
+from mainstem.errors import BusyError, DataError
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from mainstem.engines.embedded.stream.job import Job
+
+# An answer through the socket has at most so many rows and takes at most so long, in seconds.
+MOST_ROWS, MOST_S = 100_000, 30.0
+
+
+class Answers:
+    """Connects a job with the desk at which others ask."""
+
+    def __init__(self, desk: Desk, wake: Callable[[], None]) -> None:
+        self.desk, self.wake = desk, wake
+        self.connection: duckdb.DuckDBPyConnection | None = None
+        self.under_way: set[duckdb.DuckDBPyConnection] = set()
+        self.lock = threading.Lock()
+
+    def tick(self, job: Job) -> None:
+        """Answer what waits; `Ports.on_tick`."""
+        if self.connection is None:
+            # Made in the engine's thread, which is the only one that may use the run's connection.
+            self.connection = job.session.connection.cursor()
+            at_once: dict[str, Answering] = {"query": self.query, "backup": self.backup}
+            self.desk.open(at_once, self.wake, self.interrupt)
+        self.desk.serve({"status": partial(standing, job), "time": partial(explained, job)})
+
+    def stop(self) -> None:
+        """Answer nothing any more; `Ports.on_stop`."""
+        self.desk.close()
+        if self.connection is not None:
+            self.connection.close()
+
+    def interrupt(self) -> None:
+        """End the questions under way."""
+        with self.lock:
+            for cursor in self.under_way:
+                cursor.interrupt()
+
+    def query(self, facts: Facts) -> Facts:
+        """Answer a question to the committed tables: whole epochs, whatever the run is doing."""
+        from mainstem.engines.embedded.question import ask_live
+
+        return self._with_cursor(lambda cursor: _rows(ask_live(cursor, facts["sql"], MOST_ROWS)))
+
+    def backup(self, facts: Facts) -> Facts:
+        """Write the committed state into a new file."""
+        from mainstem.engines.embedded.stream.copies import copy_state
+
+        return self._with_cursor(lambda cursor: copy_state(cursor, facts["path"]), most_s=3600.0)
+
+    def _with_cursor(
+        self, work: Callable[[duckdb.DuckDBPyConnection], Facts], most_s: float = MOST_S
+    ) -> Facts:
+        assert self.connection is not None  # noqa: S101 - the desk is open
+        with self.lock:
+            cursor = self.connection.cursor()
+            self.under_way.add(cursor)
+        watch = threading.Timer(most_s, cursor.interrupt)
+        watch.daemon = True
+        watch.start()
+        try:
+            cursor.execute("SET TimeZone = 'UTC'")
+            return work(cursor)
+        except Exception as error:
+            if "INTERRUPT" in str(error).upper():
+                raise BusyError(
+                    f"the question took longer than {most_s:.0f} s, or the run has ended",
+                    code="RunBusy", fix="ask for less, or ask when the run has ended",
+                ) from error  # fmt: skip
+            raise
+        finally:
+            watch.cancel()
+            with self.lock:
+                self.under_way.discard(cursor)
+            cursor.close()
+
+
+def _rows(found: tuple[list[str], list[str], list[tuple[Any, ...]]]) -> Facts:
+    names, types, rows = found
+    if len(rows) > MOST_ROWS:
+        raise DataError(
+            f"the answer has more than {MOST_ROWS:,} rows, the most that a running stream gives",
+            code="AnswerTooLarge", fix="add LIMIT or GROUP BY, or ask when the run has ended",
+        )  # fmt: skip
+    return {"columns": names, "types": types, "rows": rows}
+
+
+def standing(job: Job, _: Facts) -> Facts:
+    """Give how a stream stands between two epochs."""
+    path = state_path(job.settings.state_dir)
+    return {
+        "run_id": job.settings.run_id, "epoch": job.epoch, "lag": job.lag(),
+        "watermarks": {name: clock.watermark for name, clock in job.clocks.items()},
+        "ledger": job.total.to_dict(), "sinks": job.delivered(),
+        "state_bytes": sum(
+            p.stat().st_size for p in (path, path.with_name(f"{path.name}.wal")) if p.exists()
+        ),
+    }  # fmt: skip
+
+
+def explained(job: Job, _: Facts) -> Facts:
+    """Give the watermarks of every operator, and what holds which window."""
+    lags = job.ports.feed.lag()
+    clocks = Clocks(job.clocks, job.marks, job.epoch, lags)
+    return told(job.compiled.plan, job.compiled.stream, clocks, job.session, quoted(CATALOG))

@@ -1,0 +1,200 @@
+"""From the outbox to the sinks: each sink in a thread of its own, epoch by epoch, in order.
+
+The rows of an epoch wait in the state file, written in the epoch's own transaction, until the sink
+has committed them with their token. After a crash the sink says how far it is, and what is missing is
+sent again.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING, Any
+
+from mainstem.engines.embedded.session import Session
+from mainstem.engines.embedded.state_file import HOUSE
+from mainstem.engines.embedded.stream.spec import Batch, Sink
+from mainstem.engines.embedded.stream.statefile import make_like, outbox_table
+from mainstem.engines.embedded.types import quoted
+from mainstem.errors import StateError
+
+if TYPE_CHECKING:
+    import duckdb
+
+EPOCH, ORDER = "__epoch", "__order"
+_WAITING = f'{HOUSE}."outbox"'
+
+
+class Delivery:
+    """One sink: its outbox, its thread, and how far it is."""
+
+    def __init__(self, table: str, sink: Sink, max_pending: int) -> None:
+        self.table, self.sink, self.max_pending = table, sink, max_pending
+        self.changed = threading.Condition()
+        self.error: BaseException | None = None
+        self.thread: threading.Thread | None = None
+        self.is_stopping = False
+        # The last epoch that the sink has, and the ones that wait: (epoch, rows, token).
+        self.done = 0
+        self.pending: list[tuple[int, int, dict[str, Any]]] = []
+        self.facts: dict[str, Any] = {}
+        self.rows = 0
+        self.is_open = False
+        self.forgotten = 0
+        # Rows that waited since an earlier run, and those of them that the sink turned out to have.
+        self.carried, self.already_there = 0, 0
+        self.totals: dict[str, int] = {}
+
+    # In the engine's thread
+
+    def create(self, session: Session, select: str) -> None:
+        """Make the outbox, and see what waits in it since an earlier run."""
+        self.select = self.sink.wire(select)
+        session.rows(
+            f'CREATE TABLE IF NOT EXISTS {_WAITING} ("table" VARCHAR, epoch BIGINT, "rows" BIGINT, '
+            "token VARCHAR)"
+        )
+        make_like(
+            session, outbox_table(self.table), f"SELECT CAST(0 AS BIGINT) AS {EPOCH}, * FROM ({self.select})",
+            f"the outbox of {self.table!r}",
+        )  # fmt: skip
+        found = session.rows(
+            f'SELECT epoch, "rows", token FROM {_WAITING} WHERE "table" = $1 ORDER BY epoch',
+            [self.table],
+        )
+        self.pending = [(epoch, rows, json.loads(token)) for epoch, rows, token in found]
+        self.carried = sum(rows for _, rows, _ in self.pending)
+
+    def put(self, session: Session, epoch: int, token: dict[str, Any]) -> int:
+        """Write an epoch's rows to the outbox, and forget those that the sink has; not sent yet."""
+        ((n_rows,),) = session.rows(
+            f"INSERT INTO {outbox_table(self.table)} SELECT {epoch}, * FROM ({self.select})"
+        )
+        if n_rows:
+            session.rows(
+                f"INSERT INTO {_WAITING} VALUES ($1, $2, $3, $4)",
+                [self.table, epoch, n_rows, json.dumps(token)],
+            )
+        done = self.done
+        if done > self.forgotten:
+            session.rows(f"DELETE FROM {outbox_table(self.table)} WHERE {EPOCH} <= {done}")
+            session.rows(
+                f'DELETE FROM {_WAITING} WHERE "table" = $1 AND epoch <= {done}', [self.table]
+            )
+            self.forgotten = done
+        return int(n_rows)
+
+    def committed(self, epoch: int, n_rows: int, token: dict[str, Any]) -> None:
+        """Let the sink have an epoch; waits while too many wait already (back-pressure)."""
+        if not n_rows:
+            return
+        with self.changed:
+            self.pending.append((epoch, n_rows, token))
+            self.changed.notify_all()
+            self.changed.wait_for(
+                lambda: len(self.pending) <= self.max_pending or self.error is not None
+            )
+            self._raise()
+
+    def start(self, session: Session, epoch: int) -> None:
+        """Start the sink's thread, which opens it first.
+
+        Parameters
+        ----------
+        session : Session
+            The engine's.
+        epoch : int
+            The last committed one: a sink that is further belongs to a newer state.
+        """
+        cursor = session.connection.cursor()
+        self.thread = threading.Thread(
+            target=self._run, args=(cursor, epoch), name=f"mainstem-sink-{self.table}", daemon=True
+        )
+        self.thread.start()
+
+    def drain(self) -> None:
+        """Wait until the sink has everything; raise what ended it."""
+        with self.changed:
+            self.changed.wait_for(
+                lambda: (self.is_open and not self.pending) or self.error is not None
+            )
+            self._raise()
+
+    def check(self) -> None:
+        """Raise what ended the sink."""
+        with self.changed:
+            self._raise()
+
+    def counted(self) -> dict[str, Any]:
+        """Give the rows that the sink got in this run, those that wait, and what it said of them."""
+        with self.changed:
+            return {
+                "committed": self.rows, "pending": sum(rows for _, rows, _ in self.pending),
+                "carried": self.carried, "already_there": self.already_there,
+                "epoch": self.done, "totals": dict(self.totals),
+            }  # fmt: skip
+
+    def stop(self) -> None:
+        """End the thread after the epoch that it is at."""
+        with self.changed:
+            self.is_stopping = True
+            self.changed.notify_all()
+        if self.thread is not None:
+            self.thread.join()
+
+    def _raise(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+    # In the sink's thread
+
+    def _run(self, cursor: duckdb.DuckDBPyConnection, epoch: int) -> None:
+        try:
+            self._open(epoch)
+            while True:
+                with self.changed:
+                    self.changed.wait_for(lambda: bool(self.pending) or self.is_stopping)
+                    if self.is_stopping:
+                        return
+                    number, n_rows, token = self.pending[0]
+                select = (
+                    f"SELECT * EXCLUDE ({EPOCH}) FROM {outbox_table(self.table)} WHERE {EPOCH} = {number} "
+                    "ORDER BY rowid"
+                )
+                facts = self.sink.write(cursor, Batch(number, select, n_rows, token))
+                with self.changed:
+                    self.done, self.facts = number, facts
+                    self.rows += n_rows
+                    for word, count in facts.items():
+                        if isinstance(count, int):
+                            self.totals[word] = self.totals.get(word, 0) + count
+                    self.pending.pop(0)
+                    self.changed.notify_all()
+        except BaseException as error:  # noqa: BLE001  it is raised again in the engine's thread
+            with self.changed:
+                self.error = error
+                self.changed.notify_all()
+        finally:
+            self.sink.close()
+            cursor.close()
+
+    def _open(self, epoch: int) -> None:
+        found = self.sink.open()
+        last = int(found["epoch"]) if found else 0
+        if last > epoch:
+            raise StateError(
+                f"the sink of {self.table!r} has epoch {last}, and the state is at {epoch}: an older state "
+                "was restored", code="SinkAhead",
+                fix="restore the newer state, or name another sink",
+            )  # fmt: skip
+        with self.changed:
+            self.done = last
+            self.already_there = sum(rows for epoch, rows, _ in self.pending if epoch <= last)
+            self.pending = [one for one in self.pending if one[0] > last]
+            self.is_open = True
+            self.changed.notify_all()
+
+
+def table_select(table: str, columns: str) -> str:
+    """Give the SELECT of what a table step gave in this epoch."""
+    return f"SELECT {columns} FROM {quoted(table)}"

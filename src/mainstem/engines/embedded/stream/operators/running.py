@@ -1,0 +1,154 @@
+"""Running aggregates: the latest row of each key, for ever or with a TTL."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from mainstem.engines.embedded.session import Session
+from mainstem.engines.embedded.stream.operators.log import Log, touched
+from mainstem.engines.embedded.stream.operators.operator import (
+    FRESH,
+    Counted,
+    Operator,
+    closed_select,
+    without_watermark,
+)
+from mainstem.engines.embedded.stream.operators.sessions import Sessions
+from mainstem.engines.embedded.stream.watermark import (
+    micros,
+    to_micros,
+)
+from mainstem.engines.embedded.types import quoted
+from mainstem.plan.stream import (
+    CLOSED,
+    ROW_WATERMARK,
+    TIME,
+    StreamNode,
+)
+
+
+class Running(Operator):
+    """A running aggregate or DISTINCT: the latest row of each key that the epoch has touched."""
+
+    def __init__(self, node: StreamNode) -> None:
+        super().__init__(node)
+        self.log = Log()
+        self.is_given = False
+
+    def create(self, session: Session) -> None:
+        """Make its tables, and see how much is kept."""
+        super().create(session)
+        self.log.start(session, self.table)
+
+    def kept(self) -> str:
+        """Give parts where all aggregates have them, else the rows."""
+        if self.partials is None:
+            return f"SELECT * {without_watermark(self)} FROM {FRESH}"
+        made = [f"{sql} AS {column}" for p in self.partials for column, sql in p.makes]
+        return self.grouped(FRESH, made)
+
+    def grouped(self, source: str, made: list[str]) -> str:
+        """Give one part for each key."""
+        keys = [quoted(k) for k in self.node.keys]
+        group = f" GROUP BY {', '.join(keys)}" if keys else ""
+        return f"SELECT {', '.join([*keys, *made]) or '1 AS __one'} FROM {source}{group}"
+
+    def closed_view(self, session: Session, test: str) -> None:
+        """Put together what is kept."""
+        self.close(session, f"(SELECT * FROM {self.table} WHERE {test})")
+
+    def close(self, session: Session, source: str) -> None:
+        """Make `CLOSED` of parts."""
+        session.rows(
+            f"CREATE OR REPLACE TEMP VIEW {quoted(CLOSED)} AS "
+            + closed_select(self.node, self.partials, source)
+        )
+
+    def epoch(self, session: Session, mark: datetime | None) -> Counted:
+        """Give the new rows of the keys that the epoch has touched."""
+        counted = Counted()
+        session.rows(f"CREATE OR REPLACE TEMP VIEW {FRESH} AS {self.rows_sql}")
+        ((counted.arrived,),) = session.rows(f"SELECT count(*) FROM {FRESH}")
+        # The one group of an aggregate without keys is there before its first row.
+        is_begun = bool(self.node.keys or self.log.rows or self.is_given)
+        if not counted.arrived and is_begun:
+            self.give_none(session)
+            return counted
+        self.is_given = True
+        session.rows(f"CREATE OR REPLACE TEMP TABLE __taken AS {self.kept()}")
+        before = f"SELECT s.* FROM {self.table} AS s WHERE {touched(self.node.keys, '__taken')}"
+        self.close(session, f"({before} UNION ALL SELECT * FROM __taken)")
+        counted.rows_out = self.give(session, self.query_sql)
+        self.log.add(session, self.table, "SELECT * FROM __taken")
+        if self.partials is not None and self.log.is_long:
+            unions = [f"{sql} AS {column}" for p in self.partials for column, sql in p.unions]
+            self.log.rewrite(session, self.table, self.grouped(self.table, unions))
+        return counted
+
+    def out_mark(self, mark: datetime | None) -> datetime | None:
+        """Hold nothing back: each epoch gives all that it knows."""
+        return mark
+
+
+class Latest(Sessions):
+    """A running aggregate with a TTL: the latest session of each key (C3)."""
+
+    def __init__(self, node: StreamNode) -> None:
+        super().__init__(node)
+        self.log = Log()
+
+    def span_of(self, node: StreamNode) -> timedelta:
+        """Give the gap."""
+        assert node.ttl is not None  # noqa: S101 - nodes of this kind have one
+        return node.ttl
+
+    @property
+    def parting(self) -> tuple[str, ...]:
+        """Give the keys of the aggregate."""
+        return self.node.keys
+
+    def create(self, session: Session) -> None:
+        """Make its tables, and see how much is kept."""
+        super().create(session)
+        self.log.start(session, self.table)
+
+    @property
+    def late_test(self) -> str:
+        """Give the test of any other stateful operator (T5)."""
+        return f"(epoch_us({quoted(TIME)}) < {quoted(ROW_WATERMARK)})"
+
+    def epoch(self, session: Session, mark: datetime | None) -> Counted:
+        """Give the latest session of each key with new rows; let go of those that cannot grow."""
+        counted = Counted()
+        self.take(session, counted)
+        session.rows(f"CREATE OR REPLACE TEMP TABLE __parts AS {self.intervals('__taken')}")
+        keys = self.node.keys
+        before = f"SELECT s.* FROM {self.table} AS s WHERE {touched(keys, '__parts')}"
+        part = f"PARTITION BY {', '.join(map(quoted, keys))}" if keys else ""
+        both = self.sessions(f"({before} UNION ALL SELECT * FROM __parts)")
+        self.close(
+            session, f"(SELECT * FROM ({both}) QUALIFY __close = max(__close) OVER ({part}))"
+        )
+        counted.rows_out = self.give(session, self.query_sql)
+        self.log.add(session, self.table, "SELECT * FROM __parts")
+        if self.log.is_long:
+            self.let_go(session, mark)
+        return counted
+
+    def let_go(self, session: Session, mark: datetime | None) -> None:
+        """Put parts together, and forget sessions that no row in time can join any more."""
+        limit = 0 if mark is None else to_micros(mark)
+        if self.partials is None:
+            made = (
+                f"SELECT * EXCLUDE (__session, __open, __close) FROM ({self.sessions(self.table)})"
+            )
+            test = "TRUE" if mark is None else f"__close >= {limit}"
+        else:
+            unions = [f"{sql} AS {column}" for p in self.partials for column, sql in p.unions]
+            made = f"SELECT * FROM ({self.united(self.table, unions)})"
+            test = "TRUE" if mark is None else f"__last + {micros(self.gap)} >= {limit}"
+        self.log.rewrite(session, self.table, f"{made} WHERE {test}")
+
+    def out_mark(self, mark: datetime | None) -> datetime | None:
+        """Hold nothing back: each epoch gives all that it knows."""
+        return mark

@@ -1,0 +1,379 @@
+"""Loading the messages of an epoch: in vectors what can be proved, one by one what cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from mainstem.engines.embedded.reading.reference import BATCH, Corrections, encoded
+from mainstem.engines.embedded.stream.records import objects, plain
+from mainstem.engines.embedded.stream.records.forms import Form, form_of
+from mainstem.engines.embedded.stream.records.judge import Judge, Message, Values, values_of
+from mainstem.engines.embedded.stream.records.layout import Layout
+from mainstem.engines.embedded.stream.records.letters import Letter, Letters
+from mainstem.engines.embedded.stream.records.reading import (
+    HEADERS,
+    Reading,
+    metadata,
+    statement,
+    wrong_headers,
+)
+from mainstem.engines.embedded.stream.records.registry import Registry
+from mainstem.engines.embedded.stream.spec import PART, Loaded, Part
+from mainstem.engines.embedded.types import duckdb_type, quoted
+from mainstem.errors import SettingsError
+from mainstem.formats.csv import CsvFormat
+from mainstem.formats.jsontext import parse_json
+from mainstem.formats.records import Misfit
+from mainstem.plan.nodes import Source
+from mainstem.plan.types import Schema, in_expressions
+
+if TYPE_CHECKING:
+    from mainstem.engines.embedded.session import Session
+
+SAMPLE = 100
+PATIENCE = 10
+# Planning the statement that reads in vectors takes as long as judging so many one by one (measured).
+SMALL = 50
+# When a larger share of an epoch was not JSON, the next one is asked first (`objects.by_form`).
+_MUCH = 0.0005
+_MESSAGES, _DOUBTS, _CHECKED = '"__messages"', '"__doubts"', '"__checked"'
+_NUMBERED = f"(SELECT *, row_number() OVER () - 1 AS __at FROM {_MESSAGES})"
+_WAYS: dict[str, Callable[[Layout], Reading]] = {
+    "json": objects.by_checks, "csv": plain.by_delimiter, "text": plain.by_text,
+    "bytes": plain.by_bytes, "avro": plain.by_reference,
+}  # fmt: skip
+
+
+class Records:
+    """Makes typed tables of the messages of one source, epoch after epoch.
+
+    It learns which form most messages have, and needs no more than a few of them for that.
+
+    Parameters
+    ----------
+    source : Source
+        Columns, event time, what becomes of bad messages.
+    format : str
+        ``json``, ``csv``, ``text``, ``bytes`` or ``avro``.
+    metadata : mapping, optional
+        Column to ``key``, ``headers``, ``partition``, ``offset``, ``timestamp`` or ``topic``.
+    csv : CsvFormat, optional
+        How CSV is spelled.
+    names : tuple of str
+        Columns of a CSV line; the declared ones when empty.
+    registry : Registry, optional
+        Where the schemas of Avro messages are.
+
+    Raises
+    ------
+    SettingsError
+        For a format or a word that does not exist, for Avro without a registry or its package.
+    """
+
+    def __init__(
+        self, source: Source, format: str, metadata: Mapping[str, str] | None = None, *,
+        csv: CsvFormat | None = None, names: tuple[str, ...] = (),
+        registry: Registry | None = None,
+    ) -> None:  # fmt: skip
+        self.source = source
+        self.layout = Layout.of(source, format, metadata, csv, names)
+        self.judge = Judge(self.layout, _values_of(self.layout, registry))
+        self._form: Form | None = None
+        self._is_guarded = False
+        self._has_failed = False
+        # Epochs to wait until a form is looked for again.
+        self._patience = 0
+
+    def load(
+        self, session: Session, raw: Any, parts: tuple[Part, ...], table: str, read_at: datetime
+    ) -> Loaded:
+        """Make the temporary table of an epoch; see `stream.spec.Reader.load`.
+
+        Parameters
+        ----------
+        session : Session
+            The run's connection; ``TimeZone`` is UTC, insertion order is kept.
+        raw : object
+            Has ``__arrow_c_stream__``, which may be called more than once. Columns: ``value`` and
+            ``key`` (bytes, NULL allowed), ``part`` (index into `parts`), ``position``, ``time``
+            (timestamp, NULL allowed), and where the metadata ask for them ``headers`` (list of
+            struct of ``key`` and ``value``). Rows of a part stand in the order of their positions.
+        parts : tuple of Part
+            Of the slice.
+        table : str
+            Quoted name of the table.
+        read_at : datetime
+            When the slice was read: the time of records that have none (T2).
+
+        Raises
+        ------
+        DataError
+            ``BadRow``, when a message is bad and the source says ``on_bad="fail"``.
+        """
+        if not parts:
+            return self._empty(session, table)
+        session.connection.register(_MESSAGES.strip('"'), raw)
+        try:
+            return _Epoch(self, session, parts, table, read_at).run()
+        finally:
+            session.connection.unregister(_MESSAGES.strip('"'))
+
+    def _empty(self, session: Session, table: str) -> Loaded:
+        columns = [
+            f"{quoted(f.name)} {duckdb_type(in_expressions(f.type))}"
+            for f in self.source.schema.fields
+        ]
+        columns.append(f"{quoted(PART)} INTEGER")
+        session.rows(f"CREATE OR REPLACE TEMP TABLE {table} ({', '.join(columns)})")
+        return Loaded(0, 0)
+
+    def reading(self, sample: Callable[[], list[bytes]]) -> Reading:
+        """Give how the messages of an epoch are read in vectors."""
+        format_ = self.layout.format
+        if format_ == "json":
+            if self._form is None and self._patience == 0:
+                self._learn(sample())
+            else:
+                self._patience = max(self._patience - 1, 0)
+            if self._form is not None:
+                return objects.by_form(self._form, guarded=self._is_guarded)
+        return self.checked()
+
+    def checked(self) -> Reading:
+        """Give the way that knows nothing of the messages' form."""
+        return _WAYS[self.layout.format](self.layout)
+
+    def _learn(self, sample: list[bytes]) -> None:
+        found = []
+        for raw in sample:
+            try:
+                text = raw.decode()
+                found.append((text, parse_json(text)))
+            except (UnicodeDecodeError, Misfit):
+                self._is_guarded = True
+        self._form = form_of(found, self.layout.value)
+        self._patience = 0 if self._form or not sample else PATIENCE
+
+    def note(self, rows: int, doubtful: int, not_json: int) -> None:
+        """Take to heart how an epoch went."""
+        self._is_guarded = not_json > _MUCH * rows
+        if self._form is None:
+            return
+        if 2 * (doubtful - not_json) <= rows:
+            self._has_failed = False
+            return
+        # Messages may have changed their form. Where the next one does no better, there is none.
+        self._form = None
+        self._patience = PATIENCE if self._has_failed else 0
+        self._has_failed = not self._has_failed
+
+    @property
+    def has_form(self) -> bool:
+        """Say whether messages are read by a form."""
+        return self._form is not None
+
+
+def _values_of(layout: Layout, registry: Registry | None) -> Callable[[bytes], Values]:
+    if layout.format != "avro":
+        return values_of(layout)
+    if registry is None:
+        raise SettingsError(
+            f"source {layout.source.name!r}: Avro without a schema registry",
+            where=layout.source.where, code="OptionMissing",
+            fix='add schema_registry="http://host:8081"',
+        )  # fmt: skip
+    from mainstem.engines.embedded.stream.records import avro
+
+    return avro.values_of(layout.value, registry)
+
+
+class _Epoch:
+    """One epoch's messages on their way into a table."""
+
+    def __init__(
+        self, records: Records, session: Session, parts: tuple[Part, ...], table: str,
+        read_at: datetime,
+    ) -> None:  # fmt: skip
+        self.records = records
+        self.layout = records.layout
+        self.session = session
+        self.partitions = tuple(part.partition for part in parts)
+        self.table = table
+        self.read_at = read_at
+        self.unknown = 0
+        self.is_small = sum(part.rows for part in parts) <= SMALL
+        self.letters = Letters(session, records.source, self.partitions)
+
+    def run(self) -> Loaded:
+        """Load the table and give its ledger."""
+        if self.is_small:
+            return self._load_small()
+        reading = self.records.reading(self._sample)
+        has_form = self.records.has_form
+        self._create(reading)
+        rows, doubtful = self._counts()
+        if reading.unknown.isdecimal():
+            self.unknown += int(reading.unknown) * (rows - doubtful)
+        if doubtful:
+            self._settle(is_checked=not has_form)
+        self.records.note(rows, doubtful, self.letters.not_json)
+        dead = self.letters.count
+        return Loaded(rows, rows - dead, dead, self.unknown, self.letters.table)
+
+    def _load_small(self) -> Loaded:
+        """Let the reference judge every message of a small epoch."""
+        columns = f"part, position, value, {self._rest}"
+        # The rows come in their order: numbering them here saves half of the statement's planning.
+        found = self.session.rows(f"SELECT {columns} FROM {_MESSAGES}")
+        good = self._judged([(at, *row) for at, row in enumerate(found)])
+        self.letters.close(_NUMBERED)
+        self._create_of([(at, found[at][0], *row) for at, row in good])
+        dead = self.letters.count
+        return Loaded(len(found), len(found) - dead, dead, self.unknown, self.letters.table)
+
+    def _create_of(self, rows: list[tuple[Any, ...]]) -> None:
+        """Make the table of rows that are number, part, and the values of `_corrected`."""
+        fields = self._corrected().fields
+        kinds = [duckdb_type(in_expressions(f.type)) for f in fields]
+        kinds = [f"CAST(${i + 3} AS {kind}[])" for i, kind in enumerate(kinds)]
+        unnested = "".join(f", unnest({kind}) AS c{i}" for i, kind in enumerate(kinds))
+        relation = f"(SELECT unnest($1::BIGINT[]) AS __at, unnest($2::INTEGER[]) AS part{unnested})"
+        values = {f.name: f"c{i}" for i, f in enumerate(fields)}
+        known = metadata(self.layout, self.partitions)
+        if known.keys() - values.keys():
+            # Headers and the like: they are what they are, and are not judged.
+            relation = (
+                f"{_NUMBERED} AS m JOIN {relation.replace(' AS part', ' AS __p')} USING (__at)"
+            )
+        outputs = [
+            f"CAST({values.get(f.name) or known[f.name].value} AS "
+            f"{duckdb_type(in_expressions(f.type))}) AS {quoted(f.name)}"
+            for f in self.layout.source.schema.fields
+        ]
+        lists: list[Any] = [[row[0] for row in rows], [row[1] for row in rows]]
+        lists += [[encoded(row[i], f.type) for row in rows] for i, f in enumerate(fields, start=2)]
+        self.session.rows(
+            f"CREATE OR REPLACE TEMP TABLE {self.table} AS "
+            f"SELECT {', '.join(outputs)}, part AS {quoted(PART)} FROM {relation} ORDER BY __at",
+            lists,
+        )
+
+    def _sample(self) -> list[bytes]:
+        found = self.session.rows(
+            f"SELECT value FROM {_MESSAGES} WHERE value IS NOT NULL LIMIT {SAMPLE}"
+        )
+        return [value for (value,) in found]
+
+    def _select(self, reading: Reading, relation: str, kept: tuple[str, ...] = ()) -> str:
+        return statement(
+            reading, self.layout, self.partitions, relation, read_at=self.read_at, kept=kept
+        )
+
+    def _create(self, reading: Reading) -> None:
+        create = f"CREATE OR REPLACE TEMP TABLE {self.table} AS "
+        if reading.unknown.isdecimal():
+            self.session.rows(create + self._select(reading, _MESSAGES))
+            return
+        # Each row has its own number of unknown fields: it is counted and forgotten.
+        kept = (f"{reading.unknown} AS __unknown",)
+        self.session.rows(create + self._select(reading, _MESSAGES, kept))
+        self._add_unknown(self.table)
+        self.session.rows(f"ALTER TABLE {self.table} DROP COLUMN __unknown")
+
+    def _add_unknown(self, table: str) -> None:
+        found = self.session.rows(f"SELECT sum(__unknown) FROM {table} WHERE {quoted(PART)} >= 0")
+        self.unknown += int(found[0][0] or 0)
+
+    def _counts(self) -> tuple[int, int]:
+        part = quoted(PART)
+        found = self.session.rows(
+            f"SELECT count(*), count(*) FILTER ({part} < 0) FROM {self.table}"
+        )
+        return int(found[0][0]), int(found[0][1])
+
+    # --- rows in doubt -----------------------------------------------------------------------------
+
+    def _settle(self, *, is_checked: bool) -> None:
+        """Judge every row in doubt, correct the good ones in the table, and take the bad ones out."""
+        # A column of nothing but NULL has no type, and would get one that is none of ours.
+        typed = "CAST(key AS BLOB) AS key"
+        if "headers" in self.layout.metadata.values():
+            typed += f", CAST(headers AS {HEADERS}) AS headers"
+        # The number of a message is the row id: nothing was deleted yet.
+        self.session.rows(
+            f"CREATE OR REPLACE TEMP TABLE {_DOUBTS} AS SELECT * REPLACE ({typed}) FROM "
+            f"{_NUMBERED} AS m WHERE __at IN "
+            f"(SELECT rowid FROM {self.table} WHERE {quoted(PART)} < 0)"
+        )
+        corrections = Corrections(self.session.connection, self.table, self._corrected())
+        if not is_checked:
+            self._check(corrections)
+        self._judge(corrections)
+        self.letters.close(_DOUBTS)
+        # Row ids are places in the epoch as long as nothing is deleted.
+        corrections.apply()
+        part = quoted(PART)
+        if self.letters.count:
+            self.session.rows(
+                f"DELETE FROM {self.table} WHERE rowid IN (SELECT __at FROM {self.letters.places})"
+            )
+        self.session.rows(f"UPDATE {self.table} SET {part} = -1 - {part} WHERE {part} < 0")
+        self.session.rows(f"DROP TABLE {_DOUBTS}")
+
+    def _corrected(self) -> Schema:
+        """Give the columns that a judged row sets: the other ones hold what they should already."""
+        key = self.layout.key
+        return Schema((*self.layout.value.fields, *((key,) if key else ())))
+
+    def _check(self, corrections: Corrections) -> None:
+        """Let messages of another form pass that the checks in vectors have no doubt about."""
+        reading = self.records.checked()
+        select = self._select(reading, _DOUBTS, (f"{reading.unknown} AS __unknown", "__at"))
+        self.session.rows(f"CREATE OR REPLACE TEMP TABLE {_CHECKED} AS {select}")
+        self._add_unknown(_CHECKED)
+        names = ", ".join(quoted(name) for name in ("__at", *self._corrected().names))
+        found = self.session.rows(
+            f"INSERT INTO {corrections.fixed} ({names}) SELECT {names} FROM {_CHECKED} "
+            f"WHERE {quoted(PART)} >= 0"
+        )
+        corrections.count += int(found[0][0])
+        self.session.rows(
+            f"DELETE FROM {_DOUBTS} WHERE __at IN "
+            f"(SELECT __at FROM {_CHECKED} WHERE {quoted(PART)} >= 0)"
+        )
+        self.session.rows(f"DROP TABLE {_CHECKED}")
+
+    def _judge(self, corrections: Corrections) -> None:
+        """Ask the reference about what is left."""
+        after = -1
+        while batch := self._fetch(after):
+            after = batch[-1][0]
+            corrections.add(self._judged(batch))
+
+    @property
+    def _rest(self) -> str:
+        """Give the SQL of what a message has besides its value, in the order of `Message`."""
+        key = "CAST(key AS BLOB)" if self.layout.key else "NULL"
+        return f"{key}, epoch_us(time), {wrong_headers(self.layout)}"
+
+    def _fetch(self, after: int) -> list[tuple[Any, ...]]:
+        return self.session.rows(
+            f"SELECT __at, part, position, value, {self._rest} FROM {_DOUBTS} "
+            f"WHERE __at > {after} ORDER BY __at LIMIT {BATCH}"
+        )
+
+    def _judged(self, batch: list[tuple[Any, ...]]) -> list[tuple[int, tuple[Any, ...]]]:
+        """Give the values of good messages; the bad ones become letters."""
+        names = self._corrected().names
+        good = []
+        for at, part, position, value, *rest in batch:
+            try:
+                row, unknown = self.records.judge.row(Message(value, *rest), self.read_at)
+            except Misfit as misfit:
+                self.letters.add(Letter(at, part, position, value or b"", misfit))
+            else:
+                self.unknown += unknown
+                good.append((at, tuple(row[name] for name in names)))
+        return good

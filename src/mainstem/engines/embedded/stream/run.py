@@ -1,0 +1,97 @@
+"""A plan over sources that never end, on the embedded engine: what is refused, and the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mainstem.engines.embedded.stream.feed import Threads
+from mainstem.engines.embedded.stream.job import Ports, run_job
+from mainstem.engines.embedded.stream.program import compile_stream
+from mainstem.engines.embedded.stream.readers import reader_of
+from mainstem.engines.embedded.stream.sinks import sink_of
+from mainstem.engines.spec import Event, RunSettings, StreamSettings
+from mainstem.errors import Finding, MainstemError
+from mainstem.plan.stream import STATIC, UPDATING, StreamPlan
+from mainstem.plan.tree import Call, walk
+from mainstem.sql.stream.lower import lower
+
+if TYPE_CHECKING:
+    from mainstem.engines.desk import Desk
+    from mainstem.plan.nodes import Plan
+
+# Sinks are asked what they refuse without being opened: no run has begun.
+_NOWHERE = RunSettings("", Path(), Path())
+
+
+def with_kinds(plan: Plan, stream: StreamPlan) -> Plan:
+    """Give a plan whose steps have the kinds that follow from what they compute (C1)."""
+    steps = tuple(
+        replace(s, kind="updating" if stream.shapes[s.name].kind == UPDATING else "append")
+        for s in plan.steps
+    )
+    return replace(plan, steps=steps)
+
+
+def stream_gaps(plan: Plan) -> list[Finding]:
+    """Give what streams cannot have here, by name; nothing is opened."""
+    lowered = lower(plan)
+    found = list(lowered.findings)
+    streamed = {name for name, shape in lowered.plan.shapes.items() if shape.kind != STATIC}
+    found += [
+        Finding(
+            "StreamNotYet", f"expectation {rule.name!r} of {rule.on!r}: expectations about streams "
+            "arrive in a later version", rule.where, "filter the rows in a view", step=rule.on,
+        )
+        for rule in plan.expectations if rule.on in streamed
+    ]  # fmt: skip
+    names = {function.name for function in plan.functions}
+    for step in plan.steps:
+        if step.name in streamed and names & {
+            n.name for n in walk(step.query) if isinstance(n, Call)
+        }:
+            found.append(Finding(
+                "StreamNotYet", f"{step.name!r} calls a Python function: those in streams arrive in "
+                "a later version", step.where, "say it in SQL", step=step.name,
+            ))  # fmt: skip
+    if found:
+        return found
+    for step in with_kinds(plan, lowered.plan).tables:
+        try:
+            sink_of(step, plan, _NOWHERE, key=lowered.plan.shapes[step.name].key)
+        except MainstemError as error:
+            found += error.findings
+    return found
+
+
+def run_stream(
+    plan: Plan, settings: RunSettings, desk: Desk | None = None
+) -> Iterator[Event]:
+    """Run a plan whose check has found nothing; questions at the `desk` are answered.
+
+    Yields
+    ------
+    Event
+        Those of `job.run_job`.
+    """
+    lowered = lower(plan)
+    plan = with_kinds(plan, lowered.plan)
+    compiled = compile_stream(plan, lowered.plan)
+    readers = {source.name: reader_of(source, settings) for source in compiled.sources}
+    sinks = {}
+    for step in plan.tables:
+        shape = lowered.plan.shapes[step.name]
+        sink = sink_of(step, plan, settings, key=shape.key)
+        if sink is not None:
+            sinks[step.name] = sink
+    given = settings.stream or StreamSettings()
+    feed = Threads(readers, given.epoch_rows)
+    ports = Ports(feed, {name: one.load for name, one in readers.items()}, sinks)
+    if desk is not None:
+        from mainstem.engines.embedded.stream.answers import Answers
+
+        answers = Answers(desk, feed.wake)
+        ports.on_tick, ports.on_stop = answers.tick, answers.stop
+    yield from run_job(compiled, settings, ports)

@@ -1,0 +1,182 @@
+"""What a stream keeps in the state file: positions, watermarks, operators' rows, and what sinks wait for.
+
+Everything of an epoch is written in one transaction, so that a crash leaves all of it or nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import field
+from datetime import datetime
+from typing import Any
+
+from mainstem.engines.embedded.session import Session
+from mainstem.engines.embedded.state_file import CATALOG, HOUSE
+from mainstem.engines.embedded.stream.watermark import (
+    Partition,
+    SourceClock,
+    from_micros,
+    to_micros,
+)
+from mainstem.engines.embedded.types import quoted
+from mainstem.errors import StateError
+from mainstem.record import record
+
+FORMAT = 1
+# One schema for each kind of thing: a table of the user may have any name.
+OPERATORS, OUTBOX = "stream_state", "stream_outbox"
+_CURRENT, _EPOCHS = (f'{HOUSE}."{name}"' for name in ("stream", "epochs"))
+# Epochs that are remembered, and how often one is written down for people, in seconds.
+HISTORY, PAUSE_S = 1000, 1.0
+
+_TABLES = (
+    f"CREATE SCHEMA IF NOT EXISTS {HOUSE}",
+    f'CREATE SCHEMA IF NOT EXISTS {quoted(CATALOG)}."{OPERATORS}"',
+    f'CREATE SCHEMA IF NOT EXISTS {quoted(CATALOG)}."{OUTBOX}"',
+    # One row: each statement of an epoch costs about a millisecond, so all that changes is one text.
+    f"CREATE TABLE IF NOT EXISTS {_CURRENT} (format INTEGER, epoch BIGINT, state VARCHAR)",
+    f"CREATE TABLE IF NOT EXISTS {_EPOCHS} (epoch BIGINT, committed_at TIMESTAMPTZ, run_id VARCHAR, facts VARCHAR)",
+)
+
+
+def operator_table(name: str) -> str:
+    """Give the table that holds what an operator keeps, as SQL."""
+    return f'{quoted(CATALOG)}."{OPERATORS}".{quoted(name)}'
+
+
+def outbox_table(name: str) -> str:
+    """Give the table of rows that wait for a sink, as SQL."""
+    return f'{quoted(CATALOG)}."{OUTBOX}".{quoted(name)}'
+
+
+@record
+class Saved:
+    """What the last committed epoch left.
+
+    Parameters
+    ----------
+    epoch : int
+        Its number; 0 before the first.
+    clocks : dict
+        Of each source: ``watermark``, and its ``partitions``.
+    marks : dict
+        Output watermark of each operator.
+    prints : dict
+        What each operator's state is a function of.
+    """
+
+    epoch: int = 0
+    clocks: dict[str, Any] = field(default_factory=dict)
+    marks: dict[str, datetime | None] = field(default_factory=dict)
+    prints: dict[str, str] = field(default_factory=dict)
+
+
+def make_tables(session: Session) -> None:
+    """Make the tables that are not there; inside of the caller's transaction."""
+    for sql in _TABLES:
+        session.rows(sql)
+
+
+def read_saved(session: Session) -> Saved:
+    """Give what the last epoch left.
+
+    Raises
+    ------
+    StateError
+        When a newer version of Mainstem has written it.
+    """
+    found = session.rows(f"SELECT format, epoch, state FROM {_CURRENT}")
+    if not found:
+        session.rows(f"INSERT INTO {_CURRENT} VALUES ({FORMAT}, 0, '{{}}')")
+        return Saved()
+    ((number, epoch, text),) = found
+    if number != FORMAT:
+        raise StateError(
+            f"the state is of format {number}, and this version knows {FORMAT}", code="StateFormat",
+            fix="run it with the version that wrote it, or name another --state-dir",
+        )  # fmt: skip
+    state = json.loads(text)
+    marks = {name: _instant(mark) for name, mark in state.get("marks", {}).items()}
+    return Saved(epoch, state.get("clocks", {}), marks, state.get("prints", {}))
+
+
+def read_clock(source: str, clock: SourceClock, saved: Saved) -> None:
+    """Fill the clock of a source with what was committed last."""
+    known = saved.clocks.get(source, {})
+    clock.watermark = _instant(known.get("watermark"))
+    for name, (position, latest, floor, is_idle) in known.get("partitions", {}).items():
+        clock.partitions[name] = Partition(position, _instant(latest), _instant(floor), is_idle)
+
+
+def write_state(session: Session, saved: Saved) -> None:
+    """Write what an epoch leaves: positions, watermarks, prints; before its commit."""
+    state = {
+        "clocks": saved.clocks, "prints": saved.prints,
+        "marks": {name: _micros(mark) for name, mark in saved.marks.items()},
+    }  # fmt: skip
+    session.rows(f"UPDATE {_CURRENT} SET epoch = $1, state = $2", [saved.epoch, json.dumps(state)])
+
+
+def clock_state(clock: SourceClock) -> dict[str, Any]:
+    """Give a clock as plain data."""
+    partitions = {
+        name: [one.position, _micros(one.latest), _micros(one.floor), one.is_idle]
+        for name, one in clock.partitions.items()
+    }
+    return {"watermark": _micros(clock.watermark), "partitions": partitions}
+
+
+def _micros(mark: datetime | None) -> int | None:
+    return None if mark is None else to_micros(mark)
+
+
+def _instant(value: int | None) -> datetime | None:
+    return from_micros(value)
+
+
+def write_epoch(session: Session, epoch: int, run_id: str, facts: dict[str, Any]) -> None:
+    """Write down the ledger of the epochs since the last time."""
+    session.rows(
+        f"INSERT INTO {_EPOCHS} VALUES ($1, now(), $2, $3)",
+        [epoch, run_id, json.dumps(facts, default=str)],
+    )
+    if epoch % HISTORY == 0:
+        session.rows(f"DELETE FROM {_EPOCHS} WHERE epoch <= $1", [epoch - HISTORY])
+
+
+def columns_of(session: Session, table: str) -> list[tuple[str, str]] | None:
+    """Give the columns of a table of this file with their types; None when it is not there."""
+    # A DESCRIBE of a table that is not there would end the transaction.
+    parts = (
+        f"replace({name}, '\"', '\"\"')" for name in ("database_name", "schema_name", "table_name")
+    )
+    name = """ || '"."' || """.join(parts)
+    found = session.rows(
+        f"SELECT column_name, data_type FROM duckdb_columns() WHERE '\"' || {name} || '\"' = $1 "
+        "ORDER BY column_index", [table],
+    )  # fmt: skip
+    return [(row[0], row[1]) for row in found] or None
+
+
+def make_like(session: Session, table: str, select: str, what: str) -> None:
+    """Make an empty table with the columns of a SELECT; check one that is there.
+
+    Raises
+    ------
+    StateError
+        When it has other columns: the pipeline is another than the one that filled it.
+    """
+    wanted = [(row[0], row[1]) for row in session.rows(f"DESCRIBE {select}")]
+    found = columns_of(session, table)
+    if found is None:
+        session.rows(f"CREATE TABLE {table} AS {select} LIMIT 0")
+    elif found != wanted:
+        raise StateError(
+            f"{what} has the columns {_shown(found)} in the state file, and this pipeline needs "
+            f"{_shown(wanted)}", code="StateChanged",
+            fix="undo the change, or name another --state-dir and read the sources from their start",
+        )  # fmt: skip
+
+
+def _shown(columns: list[tuple[str, str]]) -> str:
+    return ", ".join(f"{name} {type_.lower()}" for name, type_ in columns)
