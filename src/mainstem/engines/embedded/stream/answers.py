@@ -5,10 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mainstem.engines.desk import Answering, Desk, Facts
+from mainstem.engines.embedded.session import Session
 from mainstem.engines.embedded.state_file import CATALOG, state_path
+from mainstem.engines.embedded.stream.copies import size_of
 from mainstem.engines.embedded.stream.times import Clocks, told
 from mainstem.engines.embedded.types import quoted
 from mainstem.errors import BusyError, DataError
@@ -28,6 +31,7 @@ class Answers:
     def __init__(self, desk: Desk, wake: Callable[[], None]) -> None:
         self.desk, self.wake = desk, wake
         self.connection: duckdb.DuckDBPyConnection | None = None
+        self.path: Path | None = None
         self.under_way: set[duckdb.DuckDBPyConnection] = set()
         self.lock = threading.Lock()
 
@@ -36,7 +40,10 @@ class Answers:
         if self.connection is None:
             # Made in the engine's thread, which is the only one that may use the run's connection.
             self.connection = job.session.connection.cursor()
-            at_once: dict[str, Answering] = {"query": self.query, "backup": self.backup}
+            self.path = state_path(job.settings.state_dir)
+            at_once: dict[str, Answering] = {
+                "query": self.query, "backup": self.backup, "state": self.state,
+            }  # fmt: skip
             self.desk.open(at_once, self.wake, self.interrupt)
         self.desk.serve({"status": partial(standing, job), "time": partial(explained, job)})
 
@@ -63,6 +70,15 @@ class Answers:
         from mainstem.engines.embedded.stream.copies import copy_state
 
         return self._with_cursor(lambda cursor: copy_state(cursor, facts["path"]), most_s=3600.0)
+
+    def state(self, facts: Facts) -> Facts:
+        """Give what the state file holds."""
+        del facts
+        from mainstem.engines.embedded.stream.copies import shown_in
+
+        assert self.path is not None  # noqa: S101 - the desk is open
+        path = self.path
+        return self._with_cursor(lambda cursor: shown_in(Session(cursor), path))
 
     def _with_cursor(
         self, work: Callable[[duckdb.DuckDBPyConnection], Facts], most_s: float = MOST_S
@@ -108,9 +124,7 @@ def standing(job: Job, _: Facts) -> Facts:
         "run_id": job.settings.run_id, "epoch": job.epoch, "lag": job.lag(),
         "watermarks": {name: clock.watermark for name, clock in job.clocks.items()},
         "ledger": job.total.to_dict(), "sinks": job.delivered(),
-        "state_bytes": sum(
-            p.stat().st_size for p in (path, path.with_name(f"{path.name}.wal")) if p.exists()
-        ),
+        "state_bytes": size_of(path),
     }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mainstem.engines.embedded.session import Session
 from mainstem.engines.embedded.state_file import HOUSE
 from mainstem.engines.embedded.stream.spec import Batch, Sink
-from mainstem.engines.embedded.stream.statefile import make_like, outbox_table
+from mainstem.engines.embedded.stream.statefile import columns_of, make_like, outbox_table
 from mainstem.engines.embedded.types import quoted
 from mainstem.errors import StateError
 
@@ -54,9 +54,13 @@ class Delivery:
             f'CREATE TABLE IF NOT EXISTS {_WAITING} ("table" VARCHAR, epoch BIGINT, "rows" BIGINT, '
             "token VARCHAR)"
         )
+        box = outbox_table(self.table)
+        if columns_of(session, box) and not session.rows(f"SELECT 1 FROM {box} LIMIT 1"):
+            # Nothing waits in it: its columns may be others from now on.
+            session.rows(f"DROP TABLE {box}")
         make_like(
-            session, outbox_table(self.table), f"SELECT CAST(0 AS BIGINT) AS {EPOCH}, * FROM ({self.select})",
-            f"the outbox of {self.table!r}",
+            session, box, f"SELECT CAST(0 AS BIGINT) AS {EPOCH}, * FROM ({self.select})",
+            f"what waits for the sink of {self.table!r}",
         )  # fmt: skip
         found = session.rows(
             f'SELECT epoch, "rows", token FROM {_WAITING} WHERE "table" = $1 ORDER BY epoch',
@@ -75,6 +79,11 @@ class Delivery:
                 f"INSERT INTO {_WAITING} VALUES ($1, $2, $3, $4)",
                 [self.table, epoch, n_rows, json.dumps(token)],
             )
+        self.forget(session)
+        return int(n_rows)
+
+    def forget(self, session: Session) -> None:
+        """Remove what the sink has; in the caller's transaction."""
         done = self.done
         if done > self.forgotten:
             session.rows(f"DELETE FROM {outbox_table(self.table)} WHERE {EPOCH} <= {done}")
@@ -82,7 +91,6 @@ class Delivery:
                 f'DELETE FROM {_WAITING} WHERE "table" = $1 AND epoch <= {done}', [self.table]
             )
             self.forgotten = done
-        return int(n_rows)
 
     def committed(self, epoch: int, n_rows: int, token: dict[str, Any]) -> None:
         """Let the sink have an epoch; waits while too many wait already (back-pressure)."""

@@ -19,6 +19,7 @@ from mainstem.engines.embedded.reading.sources import load
 from mainstem.engines.embedded.session import Session, open_session
 from mainstem.engines.embedded.state_file import attach_state, state_table
 from mainstem.engines.embedded.stream.delivery import Delivery, table_select
+from mainstem.engines.embedded.stream.evolution import evolve
 from mainstem.engines.embedded.stream.feed import Feed, Taken
 from mainstem.engines.embedded.stream.ledger import Counts
 from mainstem.engines.embedded.stream.operators.operator import Counted
@@ -36,7 +37,7 @@ from mainstem.engines.embedded.stream.statefile import (
     PAUSE_S,
     Saved,
     clock_state,
-    make_like,
+    make_growing,
     make_tables,
     read_clock,
     read_saved,
@@ -94,6 +95,8 @@ class Job:
         self.given: dict[str, int] = {}
         # What was counted since the ledger was written down, and when that was.
         self.unwritten, self.written_at = Counts(), 0.0
+        # Tables with other columns than before, and what became of them.
+        self.changes: list[tuple[str, str]] = []
         # The ledger of this run so far.
         self.total = Counts()
         # When each lookup was loaded, and what it was then.
@@ -116,11 +119,15 @@ class Job:
             self.marks[source.name] = clock.watermark
             empty_input(self.session, source)
             source_view(self.session, source, (), clock)
+        changes = evolve(self.session, self.saved, self.compiled)
         for node in self.compiled.stream.nodes:
             self.create(node)
         for step in self.compiled.plan.tables:
             self.create_output(step)
+        write_state(self.session, self.saved)
         self.session.rows("COMMIT")
+        for name, words in [*changes, *self.changes]:
+            yield Event("state_changed", name, {"what": words})
         for _, delivery in self.deliveries:
             delivery.start(self.session, self.epoch)
         self.ports.feed.start(
@@ -175,6 +182,8 @@ class Job:
         operator = self.compiled.operators.get(node.name)
         if operator is not None:
             operator.create(self.session)
+            if operator.late_change:
+                self.changes.append((f"{node.step}__late", operator.late_change))
             operator.give_nothing(self.session)
         else:
             self.view(node, is_first=False)
@@ -197,9 +206,11 @@ class Job:
             if not self.saved.epoch:
                 # What a run over bounded inputs has left here is another table.
                 self.session.rows(f"DROP TABLE IF EXISTS {table}")
-            make_like(
-                self.session, table, f"SELECT {plain} FROM ({select})", f"the table {step.name!r}"
+            change = make_growing(
+                self.session, table, f"SELECT {plain} FROM ({select})", step.name, may_move=False
             )
+            if change:
+                self.changes.append((step.name, change))
             return
         delivery = Delivery(step.name, sink, self.stream.max_pending)
         delivery.create(self.session, select)
@@ -233,9 +244,18 @@ class Job:
                 break
         for _, delivery in self.deliveries:
             delivery.drain()
+        self.forget()
         yield Event("stream_stopped", self.compiled.plan.name, {
             "epoch": self.epoch, "is_final": self.is_bounded, "sinks": self.delivered(),
         })  # fmt: skip
+
+    def forget(self) -> None:
+        """Let go of what every sink has: a table that is gone next time leaves nothing behind."""
+        if self.deliveries:
+            self.session.rows("BEGIN")
+            for _, delivery in self.deliveries:
+                delivery.forget(self.session)
+            self.session.rows("COMMIT")
 
     def delivered(self) -> dict[str, dict[str, Any]]:
         """Give what each sink has and what waits for it."""
@@ -418,11 +438,13 @@ class Job:
     def keep_letters(self, name: str, letters: str) -> None:
         """Add dead letters to a table of the state file."""
         table = state_table(name)
-        make_like(
-            self.session, table,
-            f"SELECT CAST(0 AS BIGINT) AS epoch, * FROM {letters}", f"the table {name!r}",
+        make_growing(
+            self.session, table, f"SELECT CAST(0 AS BIGINT) AS epoch, * FROM {letters}", name,
+            may_move=True,
         )  # fmt: skip
-        self.session.rows(f"INSERT INTO {table} SELECT {self.epoch}, * FROM {letters}")
+        self.session.rows(
+            f"INSERT INTO {table} BY NAME SELECT {self.epoch} AS epoch, * FROM {letters}"
+        )
 
     def write_state(self, changed: dict[str, set[str]], counts: Counts) -> None:
         """Write positions, watermarks and the ledger; the last thing before the commit."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -47,6 +48,12 @@ def stream_gaps(plan: Plan) -> list[Finding]:
         )
         for rule in plan.expectations if rule.on in streamed
     ]  # fmt: skip
+    for one in (*plan.sources, *plan.steps):
+        taken = [n for n in one.schema.names if n.startswith("__") and one.name in streamed]
+        found += [Finding(
+            "NameNotValid", f"column {name!r} of {one.name!r} begins with two underscores, as the "
+            "columns do that a stream keeps beside its rows", one.where, "rename it", step=one.name,
+        ) for name in taken[:1]]  # fmt: skip
     names = {function.name for function in plan.functions}
     for step in plan.steps:
         if step.name in streamed and names & {
@@ -87,6 +94,10 @@ def run_stream(
         if sink is not None:
             sinks[step.name] = sink
     given = settings.stream or StreamSettings()
+    if not settings.threads:
+        # One core is for the readers and sinks: with two cores a second thread of DuckDB took more CPU
+        # and no less time (measured, docs/decisions.md).
+        settings = replace(settings, threads=max(1, (os.cpu_count() or 2) - 1))
     feed = Threads(readers, given.epoch_rows)
     ports = Ports(feed, {name: one.load for name, one in readers.items()}, sinks)
     if desk is not None:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from mainstem.engines.embedded.session import Session
-from mainstem.engines.embedded.state_file import CATALOG, HOUSE
+from mainstem.engines.embedded.state_file import CATALOG, HOUSE, state_table
 from mainstem.engines.embedded.stream.watermark import (
     Partition,
     SourceClock,
@@ -165,17 +165,77 @@ def make_like(session: Session, table: str, select: str, what: str) -> None:
     ------
     StateError
         When it has other columns: the pipeline is another than the one that filled it.
-    """
+    """  # noqa: DOC501 - built by a function
     wanted = [(row[0], row[1]) for row in session.rows(f"DESCRIBE {select}")]
     found = columns_of(session, table)
     if found is None:
         session.rows(f"CREATE TABLE {table} AS {select} LIMIT 0")
     elif found != wanted:
-        raise StateError(
-            f"{what} has the columns {_shown(found)} in the state file, and this pipeline needs "
-            f"{_shown(wanted)}", code="StateChanged",
-            fix="undo the change, or name another --state-dir and read the sources from their start",
-        )  # fmt: skip
+        raise _other_columns(what, found, wanted)
+
+
+def _other_columns(
+    what: str, found: list[tuple[str, str]], wanted: list[tuple[str, str]]
+) -> StateError:
+    return StateError(
+        f"{what} has the columns {_shown(found)} in the state file, and this pipeline needs "
+        f"{_shown(wanted)}", code="StateChanged",
+        fix="undo the change; or give the table another name; or name another --state-dir, which "
+        "reads the sources from their start",
+    )  # fmt: skip
+
+
+def make_growing(
+    session: Session, table: str, select: str, name: str, *, may_move: bool
+) -> str:
+    """Make a table that rows are only added to, by name; say what became of one with other columns.
+
+    New columns are added, NULL in older rows. A table with a column that is gone or of another type is
+    moved aside, where it may be, under ``<name>_1``: no row is lost, and none is mixed.
+
+    Returns
+    -------
+    str
+        ``""``, ``columns added: …`` or ``moved aside: …``.
+
+    Raises
+    ------
+    StateError
+        When the table must stay where it is.
+    """  # noqa: DOC501 - built by a function
+    found = columns_of(session, table)
+    if found is None:
+        session.rows(f"CREATE TABLE {table} AS {select} LIMIT 0")
+        return ""
+    wanted = [(row[0], row[1]) for row in session.rows(f"DESCRIBE {select}")]
+    if not set(found) <= set(wanted):
+        if not may_move:
+            raise _other_columns(f"the table {name!r}", found, wanted)
+        aside = _free_name(session, name)
+        session.rows(f"ALTER TABLE {table} RENAME TO {quoted(aside)}")
+        session.rows(f"CREATE TABLE {table} AS {select} LIMIT 0")
+        return f"moved aside: its rows are in {aside}"
+    new = [column for column in wanted if column not in found]
+    for column, type_ in new:
+        session.rows(f"ALTER TABLE {table} ADD COLUMN {quoted(column)} {type_}")
+    return f"columns added, NULL in older rows: {', '.join(c for c, _ in new)}" if new else ""
+
+
+def _free_name(session: Session, name: str) -> str:
+    number = 1
+    while columns_of(session, state_table(f"{name}_{number}")) is not None:
+        number += 1
+    return f"{name}_{number}"
+
+
+def drop_operator(session: Session, name: str) -> int:
+    """Drop what an operator kept that the pipeline does not have any more; give its rows."""
+    table = operator_table(name)
+    if columns_of(session, table) is None:
+        return 0
+    ((n_rows,),) = session.rows(f"SELECT count(*) FROM {table}")
+    session.rows(f"DROP TABLE {table}")
+    return int(n_rows)
 
 
 def _shown(columns: list[tuple[str, str]]) -> str:

@@ -15,7 +15,7 @@ from mainstem.engines.embedded.compile import DuckdbPrinter, expression_sql, ste
 from mainstem.engines.embedded.session import Session
 from mainstem.engines.embedded.state_file import state_table
 from mainstem.engines.embedded.stream.partials import Partial, partial_of
-from mainstem.engines.embedded.stream.statefile import make_like, operator_table
+from mainstem.engines.embedded.stream.statefile import make_growing, make_like, operator_table
 from mainstem.engines.embedded.stream.watermark import (
     micros,
 )
@@ -65,6 +65,8 @@ class Operator(ABC):
         self.is_judged = bool(self.late_sql)
         self.partials = _partials(node)
         self.is_giving = False
+        # What became of the table of late rows when the step's input had other columns.
+        self.late_change = ""
 
     @abstractmethod
     def kept(self) -> str:
@@ -75,9 +77,9 @@ class Operator(ABC):
         session.rows(f"CREATE OR REPLACE TEMP VIEW {FRESH} AS {self.marked(self.rows_sql)}")
         make_like(session, self.table, self.kept(), f"the state of {self.node.step!r}")
         if self.late_sql:
-            make_like(
+            self.late_change = make_growing(
                 session, late_table(self.node.step), self.late_select(),
-                f"the late rows of {self.node.step!r}",
+                f"{self.node.step}__late", may_move=True,
             )  # fmt: skip
 
     def give_nothing(self, session: Session) -> None:
@@ -144,7 +146,7 @@ class Operator(ABC):
     def write_late(self, session: Session, counted: Counted) -> None:
         """Write the late rows of this epoch, and count them."""
         session.rows(f"CREATE OR REPLACE TEMP TABLE __late AS {self.late_select()}")
-        session.rows(f"INSERT INTO {late_table(self.node.step)} SELECT * FROM __late")
+        session.rows(f"INSERT INTO {late_table(self.node.step)} BY NAME SELECT * FROM __late")
         ((n_late, n_partly),) = session.rows(
             f"SELECT count(*), count(*) FILTER (WHERE {self.partly_test}) FROM __late"
         )

@@ -14,6 +14,7 @@ from mainstem.engines.embedded.stream.operators.operator import (
     without_watermark,
 )
 from mainstem.engines.embedded.stream.operators.sessions import Sessions
+from mainstem.engines.embedded.stream.partials import Partial
 from mainstem.engines.embedded.stream.watermark import (
     micros,
     to_micros,
@@ -96,6 +97,8 @@ class Latest(Sessions):
     def __init__(self, node: StreamNode) -> None:
         super().__init__(node)
         self.log = Log()
+        # Whether a key of the last table of `collapse` may have several sessions.
+        self.has_many = False
 
     def span_of(self, node: StreamNode) -> timedelta:
         """Give the gap."""
@@ -121,19 +124,52 @@ class Latest(Sessions):
         """Give the latest session of each key with new rows; let go of those that cannot grow."""
         counted = Counted()
         self.take(session, counted)
-        session.rows(f"CREATE OR REPLACE TEMP TABLE __parts AS {self.intervals('__taken')}")
-        keys = self.node.keys
-        before = f"SELECT s.* FROM {self.table} AS s WHERE {touched(keys, '__parts')}"
-        part = f"PARTITION BY {', '.join(map(quoted, keys))}" if keys else ""
-        both = self.sessions(f"({before} UNION ALL SELECT * FROM __parts)")
-        self.close(
-            session, f"(SELECT * FROM ({both}) QUALIFY __close = max(__close) OVER ({part}))"
-        )
+        if self.partials is None:
+            session.rows(f"CREATE OR REPLACE TEMP TABLE __parts AS {self.intervals('__taken')}")
+        else:
+            self.collapse(session, "__parts", self.rows_of("__taken"), _makes(self.partials))
+        before = f"SELECT s.* FROM {self.table} AS s WHERE {touched(self.node.keys, '__parts')}"
+        self.close(session, self.latest(session, f"({before} UNION ALL SELECT * FROM __parts)"))
         counted.rows_out = self.give(session, self.query_sql)
         self.log.add(session, self.table, "SELECT * FROM __parts")
         if self.log.is_long:
             self.let_go(session, mark)
         return counted
+
+    def latest(self, session: Session, source: str) -> str:
+        """Give the latest session of each key of some intervals, with its bounds."""
+        part = f"PARTITION BY {', '.join(map(quoted, self.parting))}" if self.parting else ""
+        newest = f"QUALIFY __close = max(__close) OVER ({part})"
+        if self.partials is None:
+            return f"(SELECT * FROM ({self.sessions(source)}) {newest})"
+        self.collapse(session, "__whole", source, _unions(self.partials))
+        bounds = f"SELECT *, __start AS __open, __last + {micros(self.gap)} AS __close FROM __whole"
+        return f"(SELECT * FROM ({bounds}) {newest})" if self.has_many else f"({bounds})"
+
+    def collapse(self, session: Session, table: str, source: str, made: list[str]) -> None:
+        """Make a table of one interval for each session of some intervals.
+
+        When no interval of a key starts later than a gap behind the end of any other, they are one
+        session: a plain GROUP BY tells, and the windows that part sessions are left for the other keys
+        (1M rows of 20M keys: 0.9 s with them for all, 0.2 s so).
+        """
+        keys = [quoted(k) for k in self.parting]
+        group = f" GROUP BY {', '.join(keys)}" if keys else ""
+        columns = [*keys, *made, "min(__start) AS __start", "max(__last) AS __last"]
+        is_one = f"max(__start) - min(__last) <= {micros(self.gap)} AS __is_one"
+        session.rows(
+            f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT {', '.join([*columns, is_one])} FROM {source}{group}"
+        )
+        ((self.has_many,),) = session.rows(
+            f"SELECT coalesce(bool_or(NOT __is_one), FALSE) FROM {table}"
+        )
+        if self.has_many:
+            many = touched(self.parting, f"(SELECT * FROM {table} WHERE NOT __is_one)")
+            others = f"(SELECT s.* FROM {source} AS s WHERE {many})"
+            session.rows(f"CREATE OR REPLACE TEMP TABLE __others AS {self.united(others, made)}")
+            session.rows(f"DELETE FROM {table} WHERE NOT __is_one")
+            session.rows(f"INSERT INTO {table} SELECT *, TRUE FROM __others")
+        session.rows(f"ALTER TABLE {table} DROP COLUMN __is_one")
 
     def let_go(self, session: Session, mark: datetime | None) -> None:
         """Put parts together, and forget sessions that no row in time can join any more."""
@@ -144,11 +180,19 @@ class Latest(Sessions):
             )
             test = "TRUE" if mark is None else f"__close >= {limit}"
         else:
-            unions = [f"{sql} AS {column}" for p in self.partials for column, sql in p.unions]
-            made = f"SELECT * FROM ({self.united(self.table, unions)})"
+            self.collapse(session, "__whole", self.table, _unions(self.partials))
+            made = "SELECT * FROM __whole"
             test = "TRUE" if mark is None else f"__last + {micros(self.gap)} >= {limit}"
         self.log.rewrite(session, self.table, f"{made} WHERE {test}")
 
     def out_mark(self, mark: datetime | None) -> datetime | None:
         """Hold nothing back: each epoch gives all that it knows."""
         return mark
+
+
+def _makes(partials: tuple[Partial, ...]) -> list[str]:
+    return [f"{sql} AS {column}" for p in partials for column, sql in p.makes]
+
+
+def _unions(partials: tuple[Partial, ...]) -> list[str]:
+    return [f"{sql} AS {column}" for p in partials for column, sql in p.unions]

@@ -75,14 +75,18 @@ class Sessions(Operator):
         """Give an interval for each row, or for all rows of a session when they have parts."""
         return self.intervals(f"(SELECT *, FALSE AS {LATE} FROM {FRESH})")
 
-    def intervals(self, source: str) -> str:
-        """Give what is kept of rows with `LATE`."""
+    def rows_of(self, source: str) -> str:
+        """Give the rows in time of those with `LATE`, each as an interval."""
         hidden = [LATE, quoted(TIME), *([quoted(ROW_WATERMARK)] if self.is_judged else [])]
         time = f"epoch_us({quoted(TIME)})"
-        rows = (
+        return (
             f"(SELECT * EXCLUDE ({', '.join(hidden)}), {time} AS __start, {time} AS __last FROM {source} "
             f"WHERE NOT {LATE})"
         )
+
+    def intervals(self, source: str) -> str:
+        """Give what is kept of rows with `LATE`."""
+        rows = self.rows_of(source)
         if self.partials is None:
             return f"SELECT * FROM {rows}"
         made = [f"{sql} AS {column}" for p in self.partials for column, sql in p.makes]
