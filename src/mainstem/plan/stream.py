@@ -45,6 +45,8 @@ class Shape:
         Columns that are the row's event time.
     ids : frozenset of str
         Columns that alone say which window a row belongs to.
+    together : frozenset of str
+        Columns that only together say it: the start of a session, and what parts the sessions.
     end, time : str
         The columns with the end of the window and with its last instant; "" when there is none.
     key : tuple of str
@@ -63,6 +65,7 @@ class Shape:
     key: tuple[str, ...] = ()
     is_judged: bool = False
     window: WindowTable | None = None
+    together: frozenset[str] = frozenset()
 
 
 @record

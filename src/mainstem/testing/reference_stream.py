@@ -133,9 +133,7 @@ def in_windows(flow: Flow, window: Window, time: str, lateness: int, ledger: Led
     for row in flow.rows:
         windows = window.of(row[time])
         ledger.arrived += len(windows) if ledger.is_by_window else 1
-        missed = [
-            end for _, end in windows if row.mark is not None and end + lateness <= row.mark
-        ]
+        missed = [end for _, end in windows if row.mark is not None and end + lateness <= row.mark]
         if missed:
             ledger.late.append(Late(row, tuple(sorted(missed)), len(missed) < len(windows)))
         made += [_placed(row, *one) for one in windows if one[1] not in missed]

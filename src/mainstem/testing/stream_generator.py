@@ -23,6 +23,7 @@ from mainstem.testing.reference_stream import (
     latest_sessions,
     lowest,
 )
+from mainstem.testing.stream_aggregates import AGGREGATES, FILTERS, KEYS, Aggregate
 
 COLUMNS = "id bigint, at timestamp, k string, v bigint, d decimal(10,2)"
 BASE = 1_704_103_200_000_000  # 2024-01-01 10:00
@@ -58,11 +59,15 @@ class SourceDraft:
 
 @mutable
 class PipelineDraft:
-    """A pipeline; `has_names` when it looks into the lookup ``names``."""
+    """A pipeline.
+
+    `has_names` when it looks into the lookup ``names``, `has_failing` when an expression fails on rows.
+    """
 
     sources: list[SourceDraft]
     steps: list[StepDraft]
     has_names: bool = False
+    has_failing: bool = False
 
     def __str__(self) -> str:
         """Give it as text, for whoever looks for a failure."""
@@ -70,79 +75,24 @@ class PipelineDraft:
         return "\n".join([*sources, *(f"{s.name} {dict(s.words)}: {s.sql}" for s in self.steps)])
 
 
-@record
-class Aggregate:
-    """One aggregate over rows with ``id``, ``k``, ``v`` and ``d``."""
-
-    sql: str
-    of: Callable[[list[Row]], Any]
-
-
-def _known(rows: list[Row], name: str) -> list[Any]:
-    return [row[name] for row in rows if row[name] is not None]
-
-
-def _over(name: str, of: Callable[[list[Any]], Any]) -> Callable[[list[Row]], Any]:
-    """Give an aggregate of the known values of a column, which is NULL over none."""
-    return lambda rows: of(found) if (found := _known(rows, name)) else None
-
-
-def _variance(values: list[Any]) -> float | None:
-    if len(values) < 2:
-        return None
-    mean = sum(values) / len(values)
-    return float(sum((v - mean) ** 2 for v in values) / (len(values) - 1))
-
-
-AGGREGATES = (
-    Aggregate("count(v)", lambda rows: len(_known(rows, "v"))),
-    Aggregate("sum(v)", _over("v", sum)),
-    Aggregate("min(v)", _over("v", min)),
-    Aggregate("max(k)", _over("k", lambda x: max(x, key=lambda text: text.encode()))),
-    Aggregate("avg(v)", _over("v", lambda x: sum(x) / len(x))),
-    Aggregate("sum(d)", _over("d", sum)),
-    Aggregate("avg(d)", _over("d", lambda x: float(sum(x)) / len(x))),
-    Aggregate("max(d)", _over("d", max)),
-    Aggregate("count(DISTINCT v)", lambda rows: len(set(_known(rows, "v")))),
-    Aggregate("sum(DISTINCT v)", _over("v", lambda x: sum(set(x)))),
-    Aggregate("count(*) FILTER (WHERE v > 1)", lambda rows: sum(1 for v in _known(rows, "v") if v > 1)),
-    Aggregate("sum(v) FILTER (WHERE k = 'a')",
-              lambda rows: _over("v", sum)([r for r in rows if r["k"] == "a"])),
-    Aggregate("bool_or(v > 2)", _over("v", lambda x: any(v > 2 for v in x))),
-    Aggregate("bool_and(v > 0)", _over("v", lambda x: all(v > 0 for v in x))),
-    Aggregate("count_if(v > 0)", lambda rows: sum(1 for v in _known(rows, "v") if v > 0)),
-    Aggregate("max(v) - min(v)", _over("v", lambda x: max(x) - min(x))),
-    Aggregate("string_agg(k, '+' ORDER BY id)",
-              lambda rows: "+".join(_known(sorted(rows, key=lambda r: r["id"]), "k"))
-              if _known(rows, "k") else None),
-    Aggregate("var_samp(v)", lambda rows: _variance(_known(rows, "v"))),
-    Aggregate("sum(v + 1)", _over("v", lambda x: sum(x) + len(x))),
-)  # fmt: skip
-FILTERS: tuple[tuple[str, Callable[[Row], bool]], ...] = (
-    ("v > 1", lambda r: r["v"] is not None and r["v"] > 1),
-    ("k <> 'a'", lambda r: r["k"] is not None and r["k"] != "a"),
-    ("v IS NULL OR v < 4", lambda r: r["v"] is None or r["v"] < 4),
-    ("coalesce(v, 0) % 2 = 0", lambda r: (r["v"] or 0) % 2 == 0),
-)
-KEYS: tuple[tuple[str, str, Callable[[Row], Any]], ...] = (
-    ("k", "k", lambda r: r["k"]),
-    ("v IS NULL", "unknown", lambda r: r["v"] is None),
-    ("coalesce(v, 7) % 2", "odd", lambda r: (7 if r["v"] is None else r["v"]) % 2),
-)
 _SECOND = 1_000_000
 _EVERY = ("id", "at", "k", "v", "d")
 
 
-class Generator:
+def random_pipeline(rng: random.Random) -> PipelineDraft:
+    """Give a pipeline with one to seven steps."""
+    return _Generator(rng).pipeline()
+
+
+class _Generator:
     """Makes one pipeline."""
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
         self.steps: list[StepDraft] = []
-        self.has_names = False
+        self.has_names = self.has_failing = False
 
     def pipeline(self) -> PipelineDraft:
-        """Give a pipeline with one to four steps."""
         rng = self.rng
         n_sources = rng.choice((1, 1, 1, 2))
         sources = [
@@ -158,7 +108,7 @@ class Generator:
         if kind == "window":
             for _ in range(rng.choice((0, 1, 1, 2))):
                 self.after_window(self.steps[-1].name if rng.random() < 0.7 else "w")
-        return PipelineDraft(sources, self.steps, self.has_names)
+        return PipelineDraft(sources, self.steps, self.has_names, self.has_failing)
 
     def add(self, draft: StepDraft) -> None:
         self.steps.append(draft)
@@ -170,9 +120,7 @@ class Generator:
         rng, name = self.rng, "base"
         if len(sources) == 2:
             filtered, test = rng.choice(FILTERS)
-            sql = (
-                f"SELECT id, at, k, v, d FROM s0 UNION ALL SELECT id, at, k, v, d FROM s1 WHERE {filtered}"
-            )
+            sql = f"SELECT id, at, k, v, d FROM s0 UNION ALL SELECT id, at, k, v, d FROM s1 WHERE {filtered}"
 
             def both(flows: Flows, ledger: Ledger) -> Flow:
                 right = (r for r in flows["s1"].rows if test(r))
@@ -181,7 +129,10 @@ class Generator:
 
             self.add(StepDraft(name, sql, both, is_table=False, columns=_EVERY))
             return name
-        source, kind = sources[0], rng.choice(("none", "none", "filter", "lookup", "rename"))
+        source, kind = (
+            sources[0],
+            rng.choice(("none", "none", "filter", "lookup", "rename", "fails")),
+        )
         if kind == "none":
             return source
         if kind == "filter":
@@ -191,6 +142,8 @@ class Generator:
                 name, sql, lambda flows, _: Flow(tuple(filter(test, flows[source].rows)), flows[source].mark),
                 is_table=rng.random() < 0.3, columns=_EVERY,
             ))  # fmt: skip
+        elif kind == "fails":
+            self.add(self.failing(name, source))
         elif kind == "lookup":
             self.add(self.looked_up(name, source, rng.choice(("JOIN", "LEFT JOIN"))))
         else:
@@ -203,11 +156,25 @@ class Generator:
             ))  # fmt: skip
         return name
 
+    def failing(self, name: str, source: str) -> StepDraft:
+        """Give a step whose expression fails on some rows: they are lost here, and nowhere else."""
+        self.has_failing = True
+        sql = (
+            "SELECT id, at, k, CASE WHEN id % 7 = 0 THEN CAST('x' || k AS bigint) ELSE v END AS v, d "
+            f"FROM {source}"
+        )
+
+        def compute(flows: Flows, ledger: Ledger) -> Flow:
+            rows = [Row({**r.values, "v": None if r["id"] % 7 == 0 else r["v"]}, r.mark)
+                    for r in flows[source].rows if r["id"] % 7 or r["k"] is None]  # fmt: skip
+            return Flow(tuple(rows), flows[source].mark)
+
+        is_table = self.rng.random() < 0.5
+        return StepDraft(name, sql, compute, is_table=is_table, columns=_EVERY)
+
     def looked_up(self, name: str, source: str, join: str) -> StepDraft:
         self.has_names = True
-        sql = (
-            f"SELECT s.id, s.at, n.city AS k, s.v, s.d FROM {source} AS s {join} names AS n ON s.k = n.key"
-        )
+        sql = f"SELECT s.id, s.at, n.city AS k, s.v, s.d FROM {source} AS s {join} names AS n ON s.k = n.key"
 
         def compute(flows: Flows, ledger: Ledger) -> Flow:
             rows = [Row({**r.values, "k": NAMES.get(r["k"])}, r.mark) for r in flows[source].rows
@@ -229,7 +196,9 @@ class Generator:
         return Window(kind, step * rng.choice((1, 2, 3, 4)), step, offset)
 
     def window_sql(self, window: Window, table: str, time: str) -> str:
-        spans = [window.size] if window.kind in ("tumble", "session") else [window.step, window.size]
+        spans = (
+            [window.size] if window.kind in ("tumble", "session") else [window.step, window.size]
+        )
         if window.kind != "session" and window.offset:
             spans.append(window.offset)
         shown = "".join(f", INTERVAL '{span // _SECOND} seconds'" for span in spans)
@@ -272,8 +241,12 @@ class Generator:
 
         def compute(flows: Flows, ledger: Ledger) -> Flow:
             ledger.is_by_window = is_named
-            kept = Flow(tuple(filter(test, flows[base].rows)), flows[base].mark)
-            placed = in_windows(kept, window, "at", lateness, ledger)
+            # Rows that a filter drops are of their session all the same.
+            is_first = window.kind != "session"
+            kept = flows[base].rows if not is_first else tuple(filter(test, flows[base].rows))
+            placed = in_windows(Flow(kept, flows[base].mark), window, "at", lateness, ledger)
+            if not is_first:
+                placed = Flow(tuple(filter(test, placed.rows)), placed.mark)
             found = grouped(
                 placed, lambda r: {**{b: r[b] for b in bounds}, **{n: of(r) for _, n, of in keys}},
                 lambda rows: {n: c.of(rows) for n, c in zip(names, calls, strict=True)},
@@ -321,7 +294,11 @@ class Generator:
         calls = [] if base == "w" else rng.sample(AGGREGATES, rng.choice((0, 1, 2)))
         having = rng.random() < 0.25 and bool(keys)
         names = [f"r{i}" for i in range(len(calls))]
-        items = [*keys, f"{n} AS n", *(f"{c.sql} AS {x}" for c, x in zip(calls, names, strict=True))]
+        items = [
+            *keys,
+            f"{n} AS n",
+            *(f"{c.sql} AS {x}" for c, x in zip(calls, names, strict=True)),
+        ]
         sql = f"SELECT {', '.join(items)} FROM {base}" + (" GROUP BY k" if keys else "")
         sql += f" HAVING {n} % 2 = 0" if having else ""
 
@@ -442,7 +419,8 @@ class Generator:
         self.add(StepDraft(
             view, f"SELECT {renamed} FROM {before}", lambda flows, _: Flow(tuple(
                 Row({**r.values, "t": r["window_time"]}) for r in flows[before].rows
-            ), flows[before].mark), is_table=False, columns=("t", "n"),
+            ), flows[before].mark), is_table=False,
+            columns=tuple("t" if c == "window_time" else c for c in inner),
         ))  # fmt: skip
         sql = sql.replace(self.window_sql(window, before, "window_time"),
                           self.window_sql(window, view, "t"))  # fmt: skip

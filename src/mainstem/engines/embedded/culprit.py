@@ -38,7 +38,7 @@ def culprit(session: Session, program: Program, step: Step) -> str:
     printer = DuckdbPrinter()
     _start_again(session, program, step)
     for owner in _with_views(program.plan, step):
-        parts = [pair for query in _queries(program.plan, owner) for pair in _fallible(query)]
+        parts = [pair for query in _queries(program.plan, owner) for pair in fallible(query)]
         for select, expr in parts[:MAX_EXPRESSIONS]:
             found = _failing_row(session, printer, select, expr)
             if found:
@@ -54,7 +54,7 @@ def culprit_of_rules(session: Session, tests: Iterable[t.Query]) -> str:
         # No transaction is open unless a table of the state file was written before.
         session.rows("ROLLBACK")
     for test in tests:
-        for select, expr in list(_fallible(test))[:MAX_EXPRESSIONS]:
+        for select, expr in list(fallible(test))[:MAX_EXPRESSIONS]:
             found = _failing_row(session, printer, select, expr)
             if found:
                 return f"{Printer().expr(expr)} on the row {found}"
@@ -102,10 +102,10 @@ def _with_views(plan: Plan, step: Step) -> Iterator[Step]:
                 waiting.append(behind)
 
 
-def _fallible(node: t.Node) -> Iterator[tuple[t.Select, t.Expr]]:
+def fallible(node: t.Node) -> Iterator[tuple[t.Select, t.Expr]]:
     """Give the innermost expressions that can fail, each with the SELECT that it stands in."""
     for child in t.children(node):
-        yield from _fallible(child)
+        yield from fallible(child)
     if isinstance(node, t.Select) and node.source is not None:
         for part in (node.where, *(i.expr for i in node.items), *node.group):
             if part is not None:

@@ -42,6 +42,11 @@ def words(error: BaseException) -> str:
     return OUTSIDE if f'"{OUTSIDE}"' in said else said
 
 
+def row_words(error: BaseException) -> str:
+    """Give DuckDB's message about a value, without the mark that our compiled cast put to its text."""
+    return _MARKED.sub("could not convert the text to ", words(error))
+
+
 def is_data(error: duckdb.Error) -> bool:
     """Say whether a value, not the machine, made DuckDB fail."""
     return isinstance(error, _DATA) and not isinstance(error, duckdb.OutOfMemoryException)
@@ -83,7 +88,7 @@ def explained(
     if isinstance(error, _DATA):
         return DataError(
             f"{prefix}{culprit or 'an expression on a row'} failed: "
-            + _MARKED.sub("could not convert the text to ", said), where=where, step=name,
+            + row_words(error), where=where, step=name,
             code="ExpressionFailed", fix="filter the row out, or use the try_ form of the function",
             **facts,
         )  # fmt: skip

@@ -107,9 +107,7 @@ def stream(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
         raise _refused(error, sql, _tables(connection)) from error
 
 
-def _refuse_others(
-    statements: Sequence[duckdb.Statement], asking: Sequence[str] = _ASKING
-) -> None:
+def _refuse_others(statements: Sequence[duckdb.Statement], asking: Sequence[str] = _ASKING) -> None:
     """Refuse all but one question: of several only the last would be answered."""
     if not statements:
         raise DataError(

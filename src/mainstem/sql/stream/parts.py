@@ -153,6 +153,26 @@ def window_input(node: t.Subquery) -> t.Subquery:
     return t.Subquery(made, alias=node.alias, columns=names, at=node.at)
 
 
+def whole_sessions(node: t.Relation) -> t.Relation:
+    """Give a FROM in which sessions stand in queries of their own.
+
+    What WHERE or a join drops belongs to its session all the same: it may be what holds it together.
+    """
+    if isinstance(node, t.Join):
+        left, right = whole_sessions(node.left), whole_sessions(node.right)
+        return replace(node, left=left, right=right)
+    if not isinstance(node, t.Subquery) or node.window is None or node.window.kind != "session":
+        return node
+    body = node.query.body
+    assert isinstance(body, t.Select)  # noqa: S101 - as `sql.windows` spells it
+    items = tuple(
+        t.Item(t.Column(node.alias, name, type=item.expr.type), name)
+        for name, item in zip(node.columns, body.items, strict=False)
+    )
+    made = t.Query(t.Select(items, node, at=node.at), at=node.at)
+    return t.Subquery(made, alias=node.alias, columns=node.columns, at=node.at)
+
+
 def with_relation(node: t.Relation, alias: str, made: t.Relation) -> t.Relation:
     """Give a FROM in which another relation stands under an alias."""
     if isinstance(node, t.Join):

@@ -30,7 +30,8 @@ class EventTimeRule:
     def latest(self, path: str) -> datetime:
         """Give the latest event time that a file may hold: when it was last changed, and `max_ahead`."""
         changed = datetime.fromtimestamp(Path(path).stat().st_mtime, UTC)
-        return changed + self.max_ahead
+        last = datetime.max.replace(tzinfo=UTC)
+        return last if last - changed < self.max_ahead else changed + self.max_ahead
 
     def check(self, value: Any, latest: datetime) -> None:
         """Judge one event time.

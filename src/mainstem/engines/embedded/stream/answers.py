@@ -81,8 +81,9 @@ class Answers:
         return self._with_cursor(lambda cursor: shown_in(Session(cursor), path))
 
     def _with_cursor(
-        self, work: Callable[[duckdb.DuckDBPyConnection], Facts], most_s: float = MOST_S
+        self, work: Callable[[duckdb.DuckDBPyConnection], Facts], most_s: float | None = None
     ) -> Facts:
+        most_s = MOST_S if most_s is None else most_s
         assert self.connection is not None  # noqa: S101 - the desk is open
         with self.lock:
             cursor = self.connection.cursor()

@@ -40,7 +40,7 @@ def reading(state_dir: Path) -> Iterator[Session]:
     ------
     StateError
         When there is none, or it is damaged.
-    """  # noqa: DOC501 - built by a function
+    """
     import duckdb
 
     path = state_path(state_dir)
@@ -52,9 +52,7 @@ def reading(state_dir: Path) -> Iterator[Session]:
     connection = plain_connection()
     try:
         try:
-            connection.execute(
-                f"ATTACH {literal(str(path))} AS {quoted(CATALOG)} (READ_ONLY)"
-            )
+            connection.execute(f"ATTACH {literal(str(path))} AS {quoted(CATALOG)} (READ_ONLY)")
         except duckdb.Error as error:
             raise StateError(
                 f"the state file {path} cannot be read: {error}", code="StateDamaged",
@@ -82,7 +80,9 @@ def saved_times(plan: Plan, state_dir: Path) -> dict[str, Any]:
         clocks = {}
         for source in plan.sources:
             if source.name in stream.streams:
-                clock = SourceClock(source.watermark or DEFAULT_IDLE * 0, source.idle or DEFAULT_IDLE)
+                clock = SourceClock(
+                    source.watermark or DEFAULT_IDLE * 0, source.idle or DEFAULT_IDLE
+                )
                 read_clock(source.name, clock, saved)
                 clocks[source.name] = clock
         return told(
@@ -170,17 +170,12 @@ def copy_state(connection: duckdb.DuckDBPyConnection, path: str) -> dict[str, An
         connection.execute(f"ATTACH {literal(path)} AS {quoted(_COPY)}")
         try:
             # Rows keep their order: those of an outbox go to their sink in it.
-            connection.execute(
-                f"COPY FROM DATABASE {quoted(CATALOG)} TO {quoted(_COPY)}"
-            )
+            connection.execute(f"COPY FROM DATABASE {quoted(CATALOG)} TO {quoted(_COPY)}")
             found = connection.execute(
                 f'SELECT epoch FROM {quoted(_COPY)}."{_HOUSE}".stream'
             ).fetchall()
         finally:
             connection.execute(f"DETACH {quoted(_COPY)}")
-    except duckdb.InterruptException:
-        target.unlink(missing_ok=True)
-        raise
     except duckdb.Error as error:
         target.unlink(missing_ok=True)
         raise OutsideError(
@@ -255,4 +250,8 @@ def _compared(
     ((new,),) = session.rows(
         f"SELECT count(*) FROM (SELECT * FROM {right} EXCEPT ALL SELECT * FROM {left})"
     )
-    return line | {"change": "rows", "only_in_one": gone, "only_in_other": new} if gone or new else None
+    return (
+        line | {"change": "rows", "only_in_one": gone, "only_in_other": new}
+        if gone or new
+        else None
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from mainstem.engines.embedded.session import Session
 from mainstem.engines.embedded.state_file import CATALOG
 from mainstem.engines.embedded.stream.prints import compare
@@ -28,15 +30,19 @@ def evolve(session: Session, saved: Saved, compiled: Compiled) -> list[tuple[str
     StateError
         When an operator means something else than what it has kept, or when rows wait for a sink
         that is gone.
-    """  # noqa: DOC501 - built by a function
+    """
     places = {step.name: step.where for step in compiled.plan.steps}
     changes, prints = compare(saved.prints, compiled.stream, places)
     _refuse_lost_rows(session, compiled)
-    told = [(name, "begins empty: rows of earlier epochs are not in it") for name in changes.added]
+    steps = {node.name: node.step for node in compiled.stream.nodes}
+    added = dict.fromkeys(steps[name] for name in changes.added)
+    told = [(step, "begins empty: rows of earlier epochs are not in it") for step in added]
+    gone: dict[str, int] = {}
     for name in changes.removed:
-        n_rows = drop_operator(session, name)
+        step = json.loads(saved.prints[name])["step"]
+        gone[step] = gone.get(step, 0) + drop_operator(session, name)
         saved.marks.pop(name, None)
-        told.append((name, f"is gone: {n_rows:,} rows that it kept are dropped"))
+    told += [(step, f"is gone: {n:,} rows that it kept are dropped") for step, n in gone.items()]
     saved.prints.clear()
     saved.prints.update(prints)
     return told

@@ -10,19 +10,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
+
+import duckdb
 
 from mainstem.engines.embedded.compile import step_sql
 from mainstem.engines.embedded.reading.sources import load
 from mainstem.engines.embedded.session import Session, open_session
 from mainstem.engines.embedded.state_file import attach_state, state_table
+from mainstem.engines.embedded.stream.deadrows import Mender
 from mainstem.engines.embedded.stream.delivery import Delivery, table_select
 from mainstem.engines.embedded.stream.evolution import evolve
 from mainstem.engines.embedded.stream.feed import Feed, Taken
 from mainstem.engines.embedded.stream.ledger import Counts
-from mainstem.engines.embedded.stream.operators.operator import Counted
 from mainstem.engines.embedded.stream.program import (
     DEFAULT_IDLE,
     Compiled,
@@ -85,6 +88,9 @@ class Job:
             for s in compiled.sources
         }
         self.marks: dict[str, datetime | None] = {}
+        self.mender = Mender(
+            session, compiled.stream.nodes, compiled.operators, Path(settings.state_dir)
+        )
         self.deliveries: list[tuple[Step, Delivery]] = []
         self.saved = Saved()
         self.epoch = 0
@@ -304,15 +310,18 @@ class Job:
             if is_last:
                 clock.ended()
             self.marks[name] = clock.advance() if not is_last else clock.watermark
-        for node in self.compiled.stream.nodes:
-            self.compute(node, counts, is_first=is_first)
-        offered = self.write_tables(counts)
+        offered = self.walk(counts, is_first=is_first)
         self.keep_dead(loaded)
+        self.keep_dead_rows(counts)
         counts.check()
         self.write_state(changed, counts)
         points.reached(points.EPOCH_COMPUTED)
         session.rows("COMMIT")
         points.reached(points.EPOCH_COMMITTED)
+        for name in self.mender.done():
+            node = self.compiled.stream.node(name)
+            assert node is not None  # noqa: S101 - it was mended
+            self.view(node, is_first=False)
         self.ports.feed.committed({
             name: {p: self.clocks[name].partitions[p].position for p in found}
             for name, found in changed.items() if found
@@ -357,12 +366,47 @@ class Job:
             clock.partitions[part.partition].position = part.end
         changed |= set(names)
 
+    def walk(self, counts: Counts, *, is_first: bool) -> list[tuple[Delivery, int, dict[str, Any]]]:
+        """Compute all nodes and tables; again without the rows on which an expression fails (V10)."""
+        marks, nodes = dict(self.marks), self.compiled.stream.nodes
+        while True:
+            done: list[StreamNode] = []
+            try:
+                for node in nodes:
+                    self.compute(node, counts, is_first=is_first)
+                    done.append(node)
+                return self.write_tables(counts)
+            except duckdb.Error as error:
+                before, step = tuple(done), nodes[min(len(done), len(nodes) - 1)].step
+
+                def stateful(before: tuple[StreamNode, ...] = before) -> list[str]:
+                    for node in before:
+                        self.compute(node, Counts(), is_first=is_first)
+                    return [node.name for node in before if node.is_stateful]
+
+                self.marks = dict(marks)
+                plan = self.compiled.plan
+                self.mender.search(error, plan.step(step), stateful, is_first=is_first)
+                self.marks = dict(marks)
+                counts.steps.clear()
+                counts.sinks.clear()
+                self.session.rows("BEGIN")
+
+    def keep_dead_rows(self, counts: Counts) -> None:
+        """Keep the rows on which an expression failed, by step."""
+        for repair in self.mender.repairs.values():
+            counts.dead(repair.step, repair.rows)
+            for letters in repair.letters:
+                self.keep_letters(f"{repair.step}__dead", letters, "__epoch")
+
     def compute(self, node: StreamNode, counts: Counts, *, is_first: bool) -> None:
         """Let a node take the epoch's rows."""
+        self.mender.arrange(node, is_first=is_first)
         mark = lowest(self.marks[name] for name in node.inputs)
         operator = self.compiled.operators.get(node.name)
         if operator is None:
-            if node.name in self.compiled.firsts and (is_first or self.epoch == 2):
+            is_other = node.name in self.compiled.firsts and (is_first or self.epoch == 2)
+            if is_other and node.name not in self.mender.repairs:
                 self.view(node, is_first=is_first)
             self.marks[node.name] = mark
             return
@@ -373,7 +417,7 @@ class Job:
             before if out is None else out if before is None else max(out, before)
         )
         self.given[node.name] = counted.rows_out
-        _add(counts, node, counted)
+        counts.count(node.step, counted)
 
     def write_tables(self, counts: Counts) -> list[tuple[Delivery, int, dict[str, Any]]]:
         """Write what the tables got: into the state file, or into the outbox of their sinks."""
@@ -435,15 +479,15 @@ class Job:
             if found.dead and found.dead_letters:
                 self.keep_letters(f"{name}__dead", found.dead_letters)
 
-    def keep_letters(self, name: str, letters: str) -> None:
+    def keep_letters(self, name: str, letters: str, epoch: str = "epoch") -> None:
         """Add dead letters to a table of the state file."""
         table = state_table(name)
         make_growing(
-            self.session, table, f"SELECT CAST(0 AS BIGINT) AS epoch, * FROM {letters}", name,
+            self.session, table, f"SELECT CAST(0 AS BIGINT) AS {epoch}, * FROM {letters}", name,
             may_move=True,
         )  # fmt: skip
         self.session.rows(
-            f"INSERT INTO {table} BY NAME SELECT {self.epoch} AS epoch, * FROM {letters}"
+            f"INSERT INTO {table} BY NAME SELECT {self.epoch} AS {epoch}, * FROM {letters}"
         )
 
     def write_state(self, changed: dict[str, set[str]], counts: Counts) -> None:
@@ -476,16 +520,6 @@ class Job:
 
 def _text(mark: datetime | None) -> str | None:
     return None if mark is None else mark.astimezone(UTC).isoformat()
-
-
-def _add(counts: Counts, node: StreamNode, counted: Counted) -> None:
-    line = counts.steps.setdefault(
-        node.step, {"arrived": 0, "late": 0, "partly_late": 0, "rows_out": 0}
-    )
-    line["arrived"] += counted.arrived
-    line["late"] += counted.late
-    line["partly_late"] += counted.partly_late
-    line["rows_out"] = counted.rows_out
 
 
 def run_job(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mainstem.errors import InternalError
 from mainstem.record import mutable
+
+if TYPE_CHECKING:
+    from mainstem.engines.embedded.stream.operators.operator import Counted
 
 
 @mutable
@@ -26,6 +29,22 @@ class Counts:
                     into[word] = into.get(word, 0) + count
         for name, count in other.sinks.items():
             self.sinks[name] = self.sinks.get(name, 0) + count
+
+    def count(self, step: str, counted: Counted) -> None:
+        """Add what a node of a step did with its rows."""
+        words = ("arrived", "late", "partly_late", "rows_out")
+        line = self.steps.setdefault(step, dict.fromkeys(words, 0))
+        line["arrived"] += counted.arrived
+        line["late"] += counted.late
+        line["partly_late"] += counted.partly_late
+        # A step gives what its last node gives.
+        line["rows_out"] = counted.rows_out
+
+    def dead(self, step: str, n_rows: int) -> None:
+        """Add rows on which an expression of a step failed; they never arrived where it keeps state."""
+        words = ("arrived", "late", "partly_late", "rows_out")
+        line = self.steps.setdefault(step, dict.fromkeys(words, 0))
+        line["dead"] = line.get("dead", 0) + n_rows
 
     def check(self) -> None:
         """Stop the run when a row has got lost or doubled; before the epoch's commit.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from mainstem.errors import NOWHERE, Place, StateError
 from mainstem.plan import tree as t
@@ -65,14 +65,14 @@ def _items(node: StreamNode) -> tuple[Any, ...]:
 
 def _inlined(call: t.Call, node: StreamNode) -> t.Node:
     """Give an aggregate over the expressions of its columns: those are only numbered."""
-    exprs = {item.name: item.expr for item in _items(node)}
+    exprs: dict[str, t.Node] = {item.name: item.expr for item in _items(node)}
 
     def change(found: t.Node) -> t.Node:
         if isinstance(found, t.Column) and found.name in exprs:
             return exprs[found.name]
         return t.rebuilt(found, change)
 
-    return t.rebuilt(call, change)
+    return cast("t.Node", t.rebuilt(call, change))
 
 
 def _text(node: Any) -> str:
@@ -109,7 +109,7 @@ def compare(
     ------
     StateError
         ``StateChanged``: an operator means something else than what it keeps.
-    """  # noqa: DOC501 - built by a function
+    """
     now = {n.name: print_of(n, stream) for n in stream.nodes if n.is_stateful}
     for name, found in now.items():
         if name in saved:

@@ -21,7 +21,7 @@ from mainstem.sql.stream.lower import lower
 
 if TYPE_CHECKING:
     from mainstem.engines.desk import Desk
-    from mainstem.plan.nodes import Plan
+    from mainstem.plan.nodes import Plan, Source, Step
 
 # Sinks are asked what they refuse without being opened: no run has begun.
 _NOWHERE = RunSettings("", Path(), Path())
@@ -48,7 +48,8 @@ def stream_gaps(plan: Plan) -> list[Finding]:
         )
         for rule in plan.expectations if rule.on in streamed
     ]  # fmt: skip
-    for one in (*plan.sources, *plan.steps):
+    relations: tuple[Source | Step, ...] = (*plan.sources, *plan.steps)
+    for one in relations:
         taken = [n for n in one.schema.names if n.startswith("__") and one.name in streamed]
         found += [Finding(
             "NameNotValid", f"column {name!r} of {one.name!r} begins with two underscores, as the "

@@ -151,7 +151,7 @@ class Windows(Operator):
         return f" FILTER (WHERE ({quoted(END)} - {window.offset}) % {window.size} = 0)"
 
     @property
-    def partly_test(self) -> str:
+    def partly_test(self) -> str:  # type: ignore[override]
         """Give the SQL that is TRUE of a late row that counts in others of its windows (T5)."""
         window = self.node.window
         assert window is not None  # noqa: S101 - nodes of this kind have one

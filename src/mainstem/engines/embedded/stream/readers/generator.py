@@ -6,22 +6,26 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from math import inf
 from threading import Event
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from mainstem.engines.embedded.reading.deadletters import TABLE, DeadLetters
+from mainstem.connectors.files.listing import InputFile
+from mainstem.engines.embedded.reading.deadletters import TABLE, BadRows, DeadLetters
 from mainstem.engines.embedded.reading.madeup import MadeUp, key_of, micros_of, mixed
+from mainstem.engines.embedded.stream.records.judge import Judge, Message, values_of
+from mainstem.engines.embedded.stream.records.layout import Layout
 from mainstem.engines.embedded.stream.spec import PART, Loaded, Part, Slice
 from mainstem.engines.embedded.stream.watermark import from_micros
 from mainstem.engines.embedded.types import quoted
 from mainstem.errors import InternalError, StateError
+from mainstem.formats.records import BadRow, Misfit
 from mainstem.plan.types import Field
 from mainstem.record import record
 
 if TYPE_CHECKING:
     from mainstem.engines.embedded.session import Session
-    from mainstem.engines.embedded.stream.records import Records
     from mainstem.engines.spec import RunSettings
     from mainstem.plan.nodes import Source
 
@@ -65,7 +69,8 @@ class GeneratorReader:
         self._ended_at: float | None = None
         self._is_end_told = False
         self._stopping = Event()
-        self._records: Records | None = None
+        layout = Layout.of(source, "json")
+        self._judge = Judge(layout, values_of(layout))
 
     # ---- opening
     def open(self, positions: Mapping[str, Any], until: Mapping[str, Any] | None = None) -> None:
@@ -215,33 +220,44 @@ class GeneratorReader:
         return Loaded(taken.rows, taken.rows - letters.dead, letters.dead, 0, letters.dead_letters)
 
     def _bury(self, session: Session, taken: Slice, part: str) -> Loaded:
-        """Have the bad records judged as any message is: as raw bytes, by the reader of JSON."""
-        from mainstem.engines.embedded.stream.records import Records
-        from mainstem.engines.embedded.stream.records.arrow import Messages
-
+        """Have the bad records judged as any message is, and keep them as its dead letters."""
         numbers: Numbers = taken.data
         inner = self.made.select(
             session, numbers.first, numbers.last, numbers.start, is_bad=True,
             extra=f"{part} AS {quoted(PART)}, i AS __i",
         )  # fmt: skip
-        names = self.source.schema.names
         is_bytes = {f.name for f in self.source.schema.fields if f.type.kind == "bytes"}
         pairs = ", ".join(
-            f"{quoted(name)} := " + (f"to_base64({quoted(name)})" if name in is_bytes else quoted(name))
-            for name in names
+            f"{quoted(name)} := "
+            + (f"to_base64({quoted(name)})" if name in is_bytes else quoted(name))
+            for name in self.source.schema.names
         )
         found = session.rows(
             f"SELECT __i, {quoted(PART)}, CAST(to_json(struct_pack({pairs})) AS VARCHAR) FROM ({inner})"
         )
-        values = [damaged(text, number, self) for number, _, text in found]
-        places = [number // self._width for number, _, _ in found]
-        times = [self.made.place_us(number, numbers.start) for number, _, _ in found]
-        messages = Messages.of(values, places, [index for _, index, _ in found], times_us=times)
-        if self._records is None:
-            self._records = Records(self.source, "json")
-        return self._records.load(
-            session, messages, taken.parts, quoted(f"__bad_{self.source.name}"), datetime.now(UTC)
+        letters = DeadLetters(
+            session.connection, self.source.name, f"{TABLE}_{self.source.name}"
         )
+        letters.clear()
+        is_kept = self.source.on_bad == "dead_letter"
+        bad = BadRows(letters.add if is_kept else None)
+        for number, index, text in found:
+            raw = damaged(text, number, self)
+            misfit = self._misfit(raw, self.made.place_us(number, numbers.start))
+            place = InputFile(taken.parts[index].partition, 0, "json", "none")
+            row = BadRow.of(0, 0, raw, misfit)
+            bad.add(place, number // self._width, row)
+        bad.raise_any(self.source.name, self.source.where, inf if is_kept else 0)
+        letters.flush()
+        return Loaded(bad.count, 0, bad.count, 0, letters.table if bad.count else "")
+
+    def _misfit(self, raw: bytes, time_us: int) -> Misfit:
+        """Give what is wrong with a bad record."""
+        try:
+            self._judge.row(Message(raw, None, time_us), datetime.now(UTC))
+        except Misfit as misfit:
+            return misfit
+        raise InternalError(f"a bad record of {self.source.name!r} is good: {raw[:200]!r}")
 
     def committed(self, positions: Mapping[str, Any]) -> None:
         """Nobody else reads it: there is nobody to tell."""
