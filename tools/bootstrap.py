@@ -2,6 +2,7 @@
 """Set up this repository and run its tasks, from a bare Python 3.11 or newer.
 
     python3 tools/bootstrap.py demo | test | test-fast | test-long | check | bench | bench-trust
+        | bench-stream
 
 Standard library only, because it runs before anything is installed. The Makefile and the continuous
 integration call it and nothing else, so there is one way in.
@@ -50,6 +51,7 @@ ALL_CORES = ("-n", "auto")
 DEMO = (("examples/flights/demo.py",),)
 BENCH = (("-m", "benchmarks"),)
 BENCH_TRUST = (("-m", "benchmarks", "trust"),)
+BENCH_STREAM = (("-m", "benchmarks", "stream"),)
 
 
 @dataclass(frozen=True)
@@ -339,7 +341,7 @@ def demo() -> None:
         run("demo", [environment / "python", *command], environment.variables())
 
 
-def measured(commands: Sequence[Sequence[str]]) -> None:
+def measured(commands: Sequence[Sequence[str]], *, with_reader: bool = False) -> None:
     """Run benchmarks; QUICK=1 is their small form.
 
     In an environment of its own: the peers bring pyarrow and numpy, which change what DuckDB does,
@@ -347,6 +349,8 @@ def measured(commands: Sequence[Sequence[str]]) -> None:
     """
     environment = Environment(PRIVATE / "environments" / "bench", ("bench",))
     environment.install()
+    if with_reader:
+        build_reader(environment)
     for command in commands:
         run("bench", [environment / "python", *command], environment.variables())
 
@@ -361,6 +365,11 @@ def bench_trust() -> None:
     measured(BENCH_TRUST)
 
 
+def bench_stream() -> None:
+    """Measure streams from Kafka to Kafka beside Flink and Spark, and how long a record takes."""
+    measured(BENCH_STREAM, with_reader=True)
+
+
 TASKS: dict[str, Callable[[], None]] = {
     "demo": demo,
     "test": test,
@@ -369,6 +378,7 @@ TASKS: dict[str, Callable[[], None]] = {
     "check": check,
     "bench": bench,
     "bench-trust": bench_trust,
+    "bench-stream": bench_stream,
 }
 
 

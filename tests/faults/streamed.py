@@ -15,7 +15,7 @@ import duckdb
 
 EPOCHS, ROWS = 12, 500
 
-SCRIPT = '''
+SCRIPT = """
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -88,7 +88,7 @@ ports = Ports(Feed(), {"bids": load}, {name: sink for name, sink in sinks.items(
 for event in run_job(compile_stream(plan, lowered.plan), settings, ports):
     pass
 print("ended")
-'''
+"""
 
 
 def run(folder: Path, kill_at: str = "") -> subprocess.CompletedProcess[str]:
@@ -157,4 +157,6 @@ def check(folder: Path) -> None:
 
 def sizes(folder: Path) -> str:
     """Give what is there, for a message."""
-    return json.dumps({str(p.relative_to(folder)): p.stat().st_size for p in folder.rglob("*") if p.is_file()})
+    return json.dumps(
+        {str(p.relative_to(folder)): p.stat().st_size for p in folder.rglob("*") if p.is_file()}
+    )

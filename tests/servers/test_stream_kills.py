@@ -55,7 +55,11 @@ def produced(kafka: Any, topic: str) -> None:
     producer = Producer(kafka.client | {"linger.ms": 20, "queue.buffering.max.messages": 100_000})
     for i in range(EVENTS):
         auction, partition, ms = event(i)
-        value = {"id": i, "auction": auction, "ts": f"2026-01-01T00:{ms // 60000:02}:{ms % 60000 / 1000:06.3f}Z"}
+        value = {
+            "id": i,
+            "auction": auction,
+            "ts": f"2026-01-01T00:{ms // 60000:02}:{ms % 60000 / 1000:06.3f}Z",
+        }
         producer.produce(topic, json.dumps(value).encode(), partition=partition)
         producer.poll(0)
     assert producer.flush(30) == 0

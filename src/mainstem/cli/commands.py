@@ -30,6 +30,7 @@ COMMANDS = (
     Command("backfill", "Run a pipeline once for each value of a parameter.", _at("backfill")),
     Command("test", "Run the cases of a pipeline: rows in, rows out.", _at("test", "run_cases")),
     Command("status", "Show the last run, also while one goes on.", _at("status")),
+    Command("explain", "Say where event time stands, and what holds it.", _at("explain")),
     Command("runs", "List the runs of a pipeline.", _at("runs")),
     Command("quality", "Show what the expectations found, run by run.", _at("quality")),
     Command("quarantine ls", "Count the rows kept aside.", _at("quarantine", "ls")),
@@ -40,6 +41,11 @@ COMMANDS = (
     Command("quarantine drop", "Mark open rows as dropped.", _at("quarantine", "drop")),
     Command("profile", "Show what data looks like, and what to expect of it.", _at("profile")),
     Command("query", "Ask the tables that a pipeline keeps, in SQL.", _at("query")),
+    Command("state ls", "List what a stream keeps.", _at("state", "ls")),
+    Command("state show", "Show epoch, watermarks and positions.", _at("state", "show")),
+    Command("state backup", "Copy the state, also while a run goes on.", _at("state", "backup")),
+    Command("state restore", "Make the state of a backup.", _at("state", "restore")),
+    Command("state diff", "Compare two states.", _at("state", "diff")),
     Command("config show", "Show every setting and who set it.", _at("config", "show")),
     Command("doctor", "Check this machine and this installation.", _at("doctor")),
     Command("demo", "Run an example on generated data.", _at("demo")),
@@ -52,5 +58,6 @@ COMMANDS = (
 GROUPS = {
     "config": "Settings of a pipeline.",
     "dev": "Real servers on this machine, to try and to test with.",
+    "state": "What a stream keeps, and copies of it.",
     "quarantine": "Rows that were kept aside, and what is done about them.",
 }

@@ -6,7 +6,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import MAXYEAR, UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -97,7 +97,7 @@ class Standing:
             self.late += sum(line["late"] + line["partly_late"] for line in facts["steps"].values())
             self.given += sum(facts["sinks"].values())
         self.past.append((now, self.read, self.given))
-        while now - self.past[0][0] > SPAN_S and len(self.past) > 2:  # noqa: PLR2004 - a span has two ends
+        while now - self.past[0][0] > SPAN_S and len(self.past) > 2:
             self.past.popleft()
 
     def speeds(self, now: float) -> tuple[str, str]:
@@ -133,13 +133,18 @@ def standing_words(
     ]  # fmt: skip
 
 
+def is_end_of_time(mark: datetime) -> bool:
+    """Say whether a watermark is that of a source that has ended."""
+    return mark.year == MAXYEAR
+
+
 def gap(watermarks: Mapping[str, datetime | None], now: datetime | None = None) -> str:
     """Give how far the lowest watermark is behind the clock of this machine."""
     marks = list(watermarks.values())
     if not marks or any(mark is None for mark in marks):
         return "not known"
     lowest = min(mark for mark in marks if mark is not None)
-    if lowest.year == datetime.max.year:
+    if is_end_of_time(lowest):
         return "at the end"
     behind = ((now or datetime.now(UTC)) - lowest).total_seconds()
     if behind >= 2 * 86400:
@@ -200,6 +205,6 @@ def end_words(name: str, end: Mapping[str, Any], pace: str) -> str:
     }.get(stream["end"], stream["end"])  # fmt: skip
     epochs = plural(stream["epochs"], "epoch")
     on = "" if not end["open_state"] else "; the next run goes on there"
-    return f"{name} {word} in {pace} at epoch {stream['epoch']:,} ({epochs}, run {end['run_id']}){on}"
-
-
+    return (
+        f"{name} {word} in {pace} at epoch {stream['epoch']:,} ({epochs}, run {end['run_id']}){on}"
+    )

@@ -111,14 +111,24 @@ class Tables:
 def query(state_dir: Path, sql: str) -> Answer:
     """Answer a question in DuckDB's SQL; nothing can be written.
 
+    A stream that runs answers itself: what its last epoch has committed.
+
     Raises
     ------
     StateError
-        When there are no tables yet, or a run is writing them: DuckDB lets nobody read a file that
-        is open for writing, and names whose pid holds it.
+        When there are no tables yet, or a run that ends is writing them: DuckDB lets nobody read a
+        file that is open for writing, and names whose pid holds it.
     DataError
         When the question is wrong.
     """
+    check_format(state_dir)
+    if holder(state_dir) is not None:
+        from mainstem.runtime.socket import ask
+
+        found = ask(state_dir, "query", sql=sql)
+        if found is not None:
+            rows = tuple(tuple(row) for row in found["rows"])
+            return Answer(tuple(found["columns"]), tuple(found["types"]), rows)
     with connect(state_dir) as tables:
         return tables.query(sql)
 

@@ -31,6 +31,7 @@ from mainstem.errors import (
 from mainstem.plan.nodes import Plan, is_stream
 from mainstem.plan.selection import chosen_tables
 from mainstem.record import mutable, record
+from mainstem.runtime import streaming
 from mainstem.runtime.fingerprints import described
 from mainstem.runtime.journal import Journal, RunRecord, records
 from mainstem.runtime.ledger import Ledger
@@ -159,7 +160,9 @@ def run(plan: Plan, options: RunOptions | None = None) -> Iterator[Event]:
     params = read_params(plan.params, options.params)
     if options.replay is None:
         tables = chosen_tables(plan, options.select)
-        if not is_stream(plan):
+        if is_stream(plan):
+            streaming.refuse_batch_words(options.run_key, options.select, is_resumed=options.resume)
+        else:
             refuse_unsafe(plan, tables, options.run_key)
     else:
         tables = replay_tables(plan, options.replay.relation)
@@ -239,19 +242,13 @@ def _streamed(
     journal: Journal,
 ) -> Generator[Event, None, None]:  # fmt: skip
     """Run a stream in a state directory that is locked and repaired."""
-    from mainstem.runtime.streaming import refuse_bounded, stream_events
-
     plan, facts = described_plan
     past = records(journal.entries)
-    refuse_bounded(past, settings)
+    streaming.refuse_bounded(past, settings)
     settings = replace(settings, epoch=1 + sum(r.is_committed for r in past))
-    start = start_entry(engine, settings, plan.name, [s.name for s in plan.tables], facts)
-    ending = settings.stream.ending if settings.stream is not None else ""
-    # Without an end in the journal it was killed, and has left what its last epoch left.
-    start |= {"stream": {"ending": ending}, "open_state": True}
-    journal.append(start)
-    yield Event("run_started", plan.name, _shown(start) | {"state_dir": str(settings.state_dir)})
-    yield from stream_events(engine, plan, settings, journal, start)
+    tables = [s.name for s in plan.tables]
+    start = start_entry(engine, settings, plan.name, tables, facts) | streaming.started(settings)
+    yield from streaming.stream_events(engine, plan, settings, journal, start)
 
 
 def _mended(journal: Journal) -> Iterator[Event]:

@@ -128,22 +128,29 @@ def _answer(connection: socket.socket, desk: Desk) -> None:
 def _reply(connection: socket.socket, desk: Desk) -> bytes:
     try:
         with connection.makefile("rb") as lines:
-            asked = lines.readline(MOST_ASKED + 1)
-        if not asked.endswith(b"\n"):
-            raise DataError(f"a question has at most {MOST_ASKED:,} bytes", code="QuestionTooLarge")
-        question = json.loads(asked)
-        facts = desk.ask(str(question.get("ask")), dict(question.get("facts") or {}))
-        text = json.dumps(to_wire(facts)).encode() + b"\n"
-        if len(text) > MOST_ANSWERED:
-            raise DataError(
-                f"the answer has {len(text):,} bytes; a running stream gives at most "
-                f"{MOST_ANSWERED:,}", code="AnswerTooLarge",
-                fix="ask for fewer columns or rows, or ask when the run has ended",
-            )  # fmt: skip
+            return _told(lines.readline(MOST_ASKED + 1), desk)
     except MainstemError as error:
         return _refusal(error)
-    except (ValueError, AttributeError, KeyError) as error:
-        return _refusal(InternalError(f"the question cannot be read: {error}"))
+    except Exception as error:  # noqa: BLE001  whatever was asked, the run goes on and the asker hears
+        return _refusal(InternalError(f"{type(error).__name__}: {error}"))
+
+
+def _told(asked: bytes, desk: Desk) -> bytes:
+    """Give the answer to a line."""
+    if not asked.endswith(b"\n"):
+        raise DataError(
+            f"a question has at most {MOST_ASKED:,} bytes", code="QuestionTooLarge",
+            fix="ask a shorter one, or ask when the run has ended",
+        )  # fmt: skip
+    question = json.loads(asked)
+    facts = desk.ask(str(question.get("ask")), dict(question.get("facts") or {}))
+    text = json.dumps(to_wire(facts)).encode() + b"\n"
+    if len(text) > MOST_ANSWERED:
+        raise DataError(
+            f"the answer has {len(text):,} bytes; a running stream gives at most {MOST_ANSWERED:,}",
+            code="AnswerTooLarge",
+            fix="ask for fewer columns or rows, or ask when the run has ended",
+        )  # fmt: skip
     return text
 
 
@@ -222,7 +229,5 @@ def _raised(told: dict[str, Any]) -> MainstemError:
     is_ours = isinstance(kind, type) and issubclass(kind, MainstemError)
     error: MainstemError = (kind if is_ours else MainstemError)(told["what"], code=told["code"])
     place = errors.Place(told["file"], told["line"], told["column"])
-    error.finding = Finding(
-        told["code"], told["what"], place, told["fix"], snippet=told["snippet"]
-    )
+    error.finding = Finding(told["code"], told["what"], place, told["fix"], snippet=told["snippet"])
     return error

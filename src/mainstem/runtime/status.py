@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mainstem.errors import BusyError, StateError
 from mainstem.record import record
 from mainstem.runtime.journal import RunRecord, read, records
 from mainstem.runtime.state import Holder, check_format, holder
@@ -37,6 +38,8 @@ class Status:
     committed: RunRecord | None
     n_runs: int
     torn_bytes: int = 0
+    # Of a stream that runs and answers: how it stands.
+    live: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Give the status as plain data for ``-o json``."""
@@ -46,7 +49,7 @@ class Status:
             "holder": {"pid": who.pid, "host": who.host, "since": who.since} if who else None,
             "last": self.last.to_dict() if self.last else None,
             "committed": self.committed.to_dict() if self.committed else None,
-            "n_runs": self.n_runs, "torn_bytes": self.torn_bytes,
+            "n_runs": self.n_runs, "torn_bytes": self.torn_bytes, "live": self.live,
         }  # fmt: skip
 
 
@@ -58,11 +61,25 @@ def status(state_dir: Path) -> Status:
     who = holder(state_dir)
     found = read(state_dir)
     all_runs = _told(records(found.entries), who)
-    done = [r for r in all_runs if r.is_committed]
+    done = [r for r in all_runs if r.has_outputs]
     return Status(
         str(state_dir), who, all_runs[-1] if all_runs else None, done[-1] if done else None,
-        len(all_runs), found.torn_bytes,
+        len(all_runs), found.torn_bytes, _live(state_dir, who, all_runs),
     )  # fmt: skip
+
+
+def _live(
+    state_dir: Path, who: Holder | None, found: tuple[RunRecord, ...]
+) -> dict[str, Any] | None:
+    if who is None or not found or not found[-1].stream:
+        return None
+    from mainstem.runtime.socket import ask
+
+    try:
+        return ask(state_dir, "status")
+    except (BusyError, StateError):
+        # It is starting, ending or in a long epoch: the journal is told all the same.
+        return None
 
 
 def runs(state_dir: Path) -> tuple[RunRecord, ...]:

@@ -51,10 +51,27 @@ def stream_settings(
     return StreamSettings(chosen[0] if chosen else "", _instant(until), rows)
 
 
+def refuse_batch_words(run_key: str, select: tuple[str, ...], *, is_resumed: bool) -> None:
+    """Refuse options that a stream would not heed, by name.
+
+    Raises
+    ------
+    SettingsError
+        When any of them is given.
+    """
+    given = {"--run-key": run_key, "--select": select, "--resume": is_resumed}
+    names = [name for name, value in given.items() if value]
+    if names:
+        raise SettingsError(
+            f"a stream takes no {' and no '.join(names)}: each epoch is committed once, and the next run "
+            "goes on behind it", code="Usage", fix=f"leave {' and '.join(names)} out",
+        )  # fmt: skip
+
+
 def _instant(until: str | datetime | None) -> datetime | None:
     """Read an event time."""
-    from mainstem.errors import DataError
     from mainstem.formats.coercion import coerce_text
+    from mainstem.formats.records import Misfit
     from mainstem.plan.types import TIMESTAMP
 
     if not until:
@@ -63,7 +80,7 @@ def _instant(until: str | datetime | None) -> datetime | None:
         return until
     try:
         return cast("datetime", coerce_text(str(until), TIMESTAMP))
-    except (ValueError, DataError) as error:
+    except Misfit as error:
         raise SettingsError(
             f"--until is {str(until)!r}, which is no instant", code="Usage",
             fix="write an instant with its zone, such as 2026-01-31T12:00:00Z",
@@ -107,11 +124,11 @@ class Totals:
         self.epochs += 1
         self.epoch = facts["epoch"]
         for name, line in facts["sources"].items():
-            own = self.sources.setdefault(name, _source(0, 0, 0, 0))
+            own = self.sources[name]
             for word, count in line.items():
                 own[word] += count
         for name, mark in facts["watermarks"].items():
-            self.sources.setdefault(name, _source(0, 0, 0, 0))["watermark"] = mark
+            self.sources[name]["watermark"] = mark
         for name, line in facts["steps"].items():
             own = self.steps.setdefault(name, {
                 "rows_in": 0, "used": 0, "late": 0, "partly_late": 0, "rows_out": 0, "dead": 0,
@@ -160,7 +177,9 @@ class Totals:
         }  # fmt: skip
 
 
-def _source(read: int | None, admitted: Any, dead: int, skipped: Any, **more: Any) -> dict[str, Any]:
+def _source(
+    read: int | None, admitted: Any, dead: int, skipped: Any, **more: Any
+) -> dict[str, Any]:
     return {
         "read": read, "admitted": admitted, "dead": dead, "skipped": skipped, "late": 0,
         "quarantined": 0, "files": None, "bytes": None, "in_place": False, "unknown_fields": 0,
@@ -200,10 +219,19 @@ def refuse_bounded(past: tuple[RunRecord, ...], settings: RunSettings) -> None:
         )  # fmt: skip
 
 
+def started(settings: RunSettings) -> dict[str, Any]:
+    """Give what the journal says more of a stream that begins.
+
+    Without an end in the journal it was killed, and has left open what its last epoch left.
+    """
+    ending = settings.stream.ending if settings.stream is not None else ""
+    return {"stream": {"ending": ending}, "open_state": True}
+
+
 def stream_events(
     engine: Engine, plan: Plan, settings: RunSettings, journal: Journal, start: dict[str, Any]
 ) -> Generator[Event, None, None]:
-    """Run a stream whose start is journaled as `start`; the last event is ``run_ended``.
+    """Journal `start` and run a stream; the last event is ``run_ended``.
 
     A signal ends it between two epochs: what is committed stays, ``run_ended`` says so, and the
     signal is raised after it.
@@ -211,9 +239,13 @@ def stream_events(
     from mainstem.engines.desk import Desk
     from mainstem.runtime.socket import answering
 
-    totals, began = Totals(plan), time.monotonic()
+    journal.append(start)
+    shown = {k: v for k, v in start.items() if k not in ("kind", "at", "plan")}
+    endless = {s.name: _source(0, 0, 0, 0) for s in plan.sources if not s.bounded}
+    totals, began = Totals(plan, endless), time.monotonic()
     status, error, stop = "failed", None, None
     try:
+        yield Event("run_started", plan.name, shown | {"state_dir": str(settings.state_dir)})
         with ExitStack() as stack:
             desk = Desk()
             stack.enter_context(answering(settings.state_dir, desk))

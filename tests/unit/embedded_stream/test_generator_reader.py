@@ -204,9 +204,7 @@ def test_weights_and_zipf_have_their_shares():
     for key in (1, 2, 10):
         assert keys[key] == pytest.approx(20_000 / key / harmonic, rel=0.25)
     tail = sum(n for key, n in keys.items() if key > 1024)
-    assert tail == pytest.approx(
-        20_000 * sum(1 / k for k in range(1025, 5001)) / harmonic, rel=0.1
-    )
+    assert tail == pytest.approx(20_000 * sum(1 / k for k in range(1025, 5001)) / harmonic, rel=0.1)
     assert letters["x"] == pytest.approx(15_000, rel=0.05)
 
 
@@ -215,7 +213,7 @@ def test_a_batch_of_it_has_the_records_of_the_stream(tmp_path):
     p = ms.Pipeline("made")
     p.source("g", ms.generator(count=300, bad=0.1, columns=COLUMNS), schema=SCHEMA,
              event_time="at", on_bad="dead_letter")  # fmt: skip
-    p.table("t", 'SELECT id, page FROM g')
+    p.table("t", "SELECT id, page FROM g")
     result = p.run(base_dir=tmp_path)
     rows, letters, _ = drained(source(count=300, bad=0.1))
 

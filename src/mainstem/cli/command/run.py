@@ -39,7 +39,7 @@ EXAMPLE = "write --param name=value, once for each name"
 # What the end of a run in words begins with.
 NOTED = (
     "journal_repaired", "recovered", "step_kept", "step_recomputed", "nothing_kept",
-    "sink_already_there",
+    "sink_already_there", "state_changed",
 )  # fmt: skip
 # A shorter run says nothing about speed.
 SURE_S = 1.0
@@ -175,6 +175,8 @@ def _note(event: Event) -> str:
         return "no failed run has left a table to take over: everything is computed"
     if event.kind == "sink_already_there":
         return f"{event.name}: run {event.facts['run_id']} with this key has written it"
+    if event.kind == "state_changed":
+        return f"{event.name} {event.facts['what']}"
     if event.kind == "recovered":
         if event.facts.get("is_stream"):
             return f"run {event.name} had been killed: the stream goes on behind its last epoch"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from mainstem.cli import target
+from mainstem.cli.command.status import run_status
 from mainstem.cli.limit import check_limit, say_cut
 from mainstem.cli.numbers import count, seconds
 from mainstem.cli.options import NO_CHOICE, NO_OPTIONS, Chosen, Common
@@ -54,10 +55,10 @@ def runs(
 def _row(run: RunRecord) -> tuple[str | None, ...]:
     took = seconds(_duration_s(run)) if run.ended_at else None
     sinks = run.ledger.get("sinks", {}).values()
-    written = count(sum(sink["committed"] for sink in sinks)) if run.is_committed else None
+    written = count(sum(sink["committed"] for sink in sinks)) if run.has_outputs else None
     error = run.error.get("code") if run.error else None
     started = f"{run.started_at[:19]}Z"
-    return run.run_id, run.status, started, given(run), took, written, error
+    return run.run_id, run_status(run), started, given(run), took, written, error
 
 
 def given(run: RunRecord) -> str:

@@ -2,41 +2,67 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
 
 from mainstem.cli import target
 from mainstem.cli.ledger import ledger_text
-from mainstem.cli.numbers import plural
+from mainstem.cli.numbers import count, plural
 from mainstem.cli.options import NO_CHOICE, NO_OPTIONS, Chosen, Common
-from mainstem.cli.output import say, say_json
+from mainstem.cli.output import flush, say, say_json, say_line
+from mainstem.cli.streaming import standing_words
+from mainstem.cli.terminal import is_interactive
 from mainstem.runtime.start import state_of
 
 if TYPE_CHECKING:
     from mainstem.runtime.journal import RunRecord
     from mainstem.runtime.status import Status
 
+# How often `--watch` looks, in seconds.
+WATCH_S = 1.0
+
 
 def status(
-    file: Path | None = None, /, *, chosen: Chosen = NO_CHOICE, common: Common = NO_OPTIONS
-) -> int:
+    file: Path | None = None, /, *, watch: Annotated[bool, Parameter(alias="-w")] = False,
+    chosen: Chosen = NO_CHOICE, common: Common = NO_OPTIONS,
+) -> int:  # fmt: skip
     """Show the last run and what the outputs hold; it works while a run goes on.
 
     Parameters
     ----------
     file : Path
         Pipeline file, or its folder.
+    watch : bool
+        Show it again every second, until the run ends.
     """
     from mainstem.runtime.status import status as read_status
 
     common.start_log()
     resolved = target.resolve(file, chosen)
-    found = read_status(state_of(resolved))
-    if common.is_json:
-        say_json({"pipeline": resolved.pipeline.name, **found.to_dict()})
-    else:
-        say(_text(resolved.pipeline.name, found))
-    return 0
+    name, folder = resolved.pipeline.name, state_of(resolved)
+    while True:
+        found = read_status(folder)
+        if common.is_json and not watch:
+            say_json({"pipeline": name, **found.to_dict()})
+        elif common.is_json:
+            say_line({"pipeline": name, **found.to_dict()})
+        else:
+            _say(_text(name, found), is_drawn=watch and is_interactive())
+        if not watch or found.holder is None:
+            return 0
+        time.sleep(WATCH_S)
+
+
+def _say(text: str, *, is_drawn: bool) -> None:
+    if is_drawn:
+        # Home, and what is below goes: no flicker of an empty screen.
+        sys.stdout.write("\x1b[H\x1b[J")
+    say(text)
+    flush()
 
 
 def _text(name: str, found: Status) -> str:
@@ -52,7 +78,11 @@ def _text(name: str, found: Status) -> str:
     if found.last is None:
         return "\n".join([*lines, "nothing has run yet"])
     lines.append(f"last     {run_line(found.last)}")
-    if found.committed is None:
+    if found.live is not None:
+        return "\n".join([*lines, f"stands   {_live(found.live)}", *_counts(found.live)])
+    if found.committed is None and found.last.stream:
+        lines.append("outputs  those of its epochs: see mainstem state show")
+    elif found.committed is None:
         lines.append("outputs  none: no run has committed")
     else:
         lines.append(f"outputs  of run {found.committed.run_id}")
@@ -60,11 +90,43 @@ def _text(name: str, found: Status) -> str:
     return "\n".join(lines)
 
 
+def _live(live: dict[str, Any]) -> str:
+    """Give how a running stream stands, in a line."""
+    ledger = live["ledger"]
+    late = sum(line["late"] + line["partly_late"] for line in ledger["steps"].values())
+    dead = sum(line["dead"] for line in ledger["sources"].values())
+    words = standing_words(
+        sum(live["lag"].values()), live["watermarks"], live["state_bytes"], late, dead
+    )
+    return ", ".join([f"epoch {count(live['epoch'])}", *words])
+
+
+def _counts(live: dict[str, Any]) -> list[str]:
+    """Give what this run has read and given so far."""
+    ledger = live["ledger"]
+    lines = [
+        f"read     {name}  {plural(line['read'], 'row')}"
+        for name, line in ledger["sources"].items()
+    ]
+    for name, n_rows in ledger["sinks"].items():
+        pending = live["sinks"].get(name, {}).get("pending", 0)
+        waiting = f", {count(pending)} waiting for the sink" if pending else ""
+        lines.append(f"given    {name}  {plural(n_rows, 'row')}{waiting}")
+    return lines
+
+
 def run_line(run: RunRecord) -> str:
     """Give a run in a line: its name, how it ended, when, and why."""
-    parts = [run.run_id, run.status, f"started {run.started_at[:19]}Z"]
+    parts = [run.run_id, run_status(run), f"started {run.started_at[:19]}Z"]
+    if run.stream.get("epochs"):
+        parts.append(f"{plural(run.stream['epochs'], 'epoch')}, the last is {run.stream['epoch']}")
     if run.replay:
         parts.append(f"a replay of {run.replay['relation']}__{run.replay['kind']}")
     if run.error:
         parts.append(f"{run.error.get('code', '')}: {run.error.get('what', '')}".splitlines()[0])
     return ", ".join(parts)
+
+
+def run_status(run: RunRecord) -> str:
+    """Give how a run ended; of a stream that succeeded what that was."""
+    return str(run.stream.get("end") or run.status) if run.status == "succeeded" else run.status

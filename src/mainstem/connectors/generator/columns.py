@@ -108,10 +108,8 @@ def columns_of(
         is_time = field.name.lower() == event_time.lower()
         try:
             words = described.get(field.name.lower())
-            if words is not None:
-                described_as = _words(words)
-            else:
-                described_as = {"time": True} if is_time else _usual(field)
+            made = {"time": True} if is_time and words is None else None
+            described_as = made or (_usual(field) if words is None else _words(words))
             found.append(_column(field, described_as, is_event_time=is_time))
         except _Wrong as wrong:
             what = f"column {field.name!r} of the generator: {wrong}"

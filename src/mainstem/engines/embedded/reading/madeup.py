@@ -116,7 +116,7 @@ class MadeUp:
     ------
     SettingsError
         For a column that cannot be made.
-    """  # noqa: DOC501 - raised by functions
+    """
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -130,9 +130,7 @@ class MadeUp:
         for index, (column, value) in enumerate(zip(self.columns, self._values, strict=True)):
             for name, type_, items in value.lists:
                 if type_:
-                    session.rows(
-                        f"SET VARIABLE {quoted(name)} = CAST({list(items)} AS {type_}[])"
-                    )
+                    session.rows(f"SET VARIABLE {quoted(name)} = CAST({list(items)} AS {type_}[])")
                 else:
                     self._set_choice(session, name, index, column, items)
         self._is_ready = True
@@ -146,9 +144,7 @@ class MadeUp:
         type_ = in_expressions(column.field.type)
         session.rows(f"CREATE OR REPLACE TEMP TABLE {table} (v {duckdb_type(type_)})")
         load(session.connection, table, Schema((Field("v", type_),)), ((v,) for v in items))
-        session.rows(
-            f"SET VARIABLE {quoted(name)} = (SELECT list(v ORDER BY rowid) FROM {table})"
-        )
+        session.rows(f"SET VARIABLE {quoted(name)} = (SELECT list(v ORDER BY rowid) FROM {table})")
         session.rows(f"DROP TABLE {table}")
 
     def select(
@@ -179,7 +175,9 @@ class MadeUp:
         if self.options.bad:
             word = "<" if is_bad else ">="
             relation = _mix(relation, "j", {"__bad": self._key("__bad")})
-            relation = f"(SELECT i, j FROM {relation} WHERE __bad {word} {threshold(self.options.bad)})"
+            relation = (
+                f"(SELECT i, j FROM {relation} WHERE __bad {word} {threshold(self.options.bad)})"
+            )
         keys = {key for value in self._values for key in value.keys}
         relation = _mix(relation, "j", {k: self._key(k) for k in sorted(keys)})
         relation = f"(SELECT *, {self._time(start)} AS __us FROM {relation})"
@@ -310,7 +308,9 @@ class MadeUp:
         if kind == "decimal":
             return Value(_decimal(column, one, two), (one, two))
         if kind == "date":
-            sql = f"DATE '1970-01-01' + CAST({_whole(_days(low), _days(high), one, two)} AS INTEGER)"
+            sql = (
+                f"DATE '1970-01-01' + CAST({_whole(_days(low), _days(high), one, two)} AS INTEGER)"
+            )
         elif kind == "timestamp":
             sql = f"make_timestamptz(CAST({_whole(micros_of(low), micros_of(high), one, two)} AS BIGINT))"
         else:
@@ -338,8 +338,8 @@ class MadeUp:
 
 
 _MADE: dict[str, Callable[[MadeUp, int, Column], Value]] = {
-    "sequence": MadeUp._sequence, "choice": MadeUp._choice, "zipf": MadeUp._zipf,  # noqa: SLF001
-    "range": MadeUp._range, "letters": MadeUp._letters, "time": MadeUp._at,  # noqa: SLF001
+    "sequence": MadeUp._sequence, "choice": MadeUp._choice, "zipf": MadeUp._zipf,
+    "range": MadeUp._range, "letters": MadeUp._letters, "time": MadeUp._at,
 }  # fmt: skip
 
 

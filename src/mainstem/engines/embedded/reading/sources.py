@@ -168,9 +168,7 @@ def _scanned(session: Session, read: SourceRead) -> Generator[Event, None, dict[
     return facts
 
 
-def _made_up(
-    session: Session, read: SourceRead
-) -> Generator[Event, None, dict[str, Any]]:
+def _made_up(session: Session, read: SourceRead) -> Generator[Event, None, dict[str, Any]]:
     from mainstem.engines.embedded.stream.readers.generator import read_whole
 
     source, table = read.source, quoted(f"__source_{read.source.name}")

@@ -74,9 +74,7 @@ def stream_gaps(plan: Plan) -> list[Finding]:
     return found
 
 
-def run_stream(
-    plan: Plan, settings: RunSettings, desk: Desk | None = None
-) -> Iterator[Event]:
+def run_stream(plan: Plan, settings: RunSettings, desk: Desk | None = None) -> Iterator[Event]:
     """Run a plan whose check has found nothing; questions at the `desk` are answered.
 
     Yields

@@ -185,9 +185,7 @@ def _other_columns(
     )  # fmt: skip
 
 
-def make_growing(
-    session: Session, table: str, select: str, name: str, *, may_move: bool
-) -> str:
+def make_growing(session: Session, table: str, select: str, name: str, *, may_move: bool) -> str:
     """Make a table that rows are only added to, by name; say what became of one with other columns.
 
     New columns are added, NULL in older rows. A table with a column that is gone or of another type is

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from mainstem.engines.embedded.compile import step_sql
 from mainstem.engines.embedded.session import Session
+from mainstem.engines.embedded.stream.operators.log import Log, touched
 from mainstem.engines.embedded.stream.operators.operator import (
     FRESH,
     OUT,
@@ -26,6 +27,12 @@ class Top(Operator):
         super().__init__(node)
         assert node.keep is not None  # noqa: S101 - nodes of this kind have it
         self.keep_sql = step_sql(node.keep)
+        self.log = Log()
+
+    def create(self, session: Session) -> None:
+        """Make its table, and see how much is kept."""
+        super().create(session)
+        self.log.start(session, self.table)
 
     def kept(self) -> str:
         """Keep the rows."""
@@ -43,18 +50,17 @@ class Top(Operator):
         ((counted.arrived,),) = session.rows(
             f"CREATE OR REPLACE TEMP TABLE __taken AS {self.rows_sql}"
         )
-        keys = [quoted(k) for k in self.node.keys]
-        same = " AND ".join(f"s.{k} IS NOT DISTINCT FROM n.{k}" for k in keys) or "TRUE"
-        touched = f"EXISTS (SELECT 1 FROM __taken AS n WHERE {same})"
+        before = f"SELECT s.* FROM {self.table} AS s WHERE {touched(self.node.keys, '__taken')}"
         session.rows(
-            f"CREATE OR REPLACE TEMP TABLE {OUT} AS SELECT s.* FROM {self.table} AS s WHERE {touched} "
-            "UNION ALL SELECT * FROM __taken"
+            f"CREATE OR REPLACE TEMP TABLE {OUT} AS {before} UNION ALL SELECT * FROM __taken"
         )
         session.rows(f"CREATE OR REPLACE TEMP VIEW {quoted(CLOSED)} AS SELECT * FROM {OUT}")
         counted.rows_out = self.give(session, self.query_sql)
-        if counted.arrived:
-            session.rows(f"DELETE FROM {self.table} AS s WHERE {touched}")
-            session.rows(f"INSERT INTO {self.table} {self.keep_sql}")
+        self.log.add(session, self.table, "SELECT * FROM __taken")
+        if self.log.is_long:
+            # Rows that fell out can never come back.
+            self.closed_view(session, "TRUE")
+            self.log.rewrite(session, self.table, self.keep_sql)
         return counted
 
     def out_mark(self, mark: datetime | None) -> datetime | None:

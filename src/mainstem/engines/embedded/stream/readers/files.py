@@ -203,10 +203,8 @@ class FilesReader:
         if self._is_stopped_in_file():
             self._queue.clear()
             return True
-        if not self._is_at_end():
-            return False
-        # What has come while this was read is for the next slice; the listing was made before it.
-        return True
+        # What has come while this was read is for the next slice: the listing was made before it.
+        return self._is_at_end()
 
     def _finish(self, seen: Seen) -> None:
         self._read.add(seen)
@@ -296,7 +294,9 @@ class FilesReader:
         report = scan(
             session.connection, overridden(self.source, group[0], [p.path for p in group])
         )
-        session.rows(f"{made} SELECT *, CAST(0 AS INTEGER) AS {quoted(PART)} FROM ({report.select})")
+        session.rows(
+            f"{made} SELECT *, CAST(0 AS INTEGER) AS {quoted(PART)} FROM ({report.select})"
+        )
         return Loaded(report.read, report.admitted, report.bad, report.unknown_fields,
                       quoted(TABLE) if report.bad else "")  # fmt: skip
 
@@ -333,7 +333,7 @@ class FilesReader:
         columns = "*"
         if piece.path != piece.seen.path:
             columns = (
-                f"* REPLACE ({literal(piece.seen.path)} AS path, \"row\" + {piece.first} AS \"row\", "
+                f'* REPLACE ({literal(piece.seen.path)} AS path, "row" + {piece.first} AS "row", '
                 f"line + {piece.lines} AS line, byte_offset + {piece.offset} AS byte_offset)"
             )
         select = f"SELECT {columns} FROM {found} WHERE source = {literal(self.source.name)}"

@@ -80,7 +80,7 @@ class GeneratorReader:
         ------
         StateError
             When the earlier run had other partitions.
-        """  # noqa: DOC501 - raised by functions
+        """
         for position in positions.values():
             self._start = from_micros(int(position["start_us"]))
         if self._start is None:
@@ -141,8 +141,9 @@ class GeneratorReader:
             if (rows := self._rows(p, last) - self._rows(p, self._next))
         )
         self._next = last
-        is_end = self._is_over or (self.options.rate is not None and last == due)
-        if self._is_over:
+        is_over = self._stop is not None and last >= self._stop
+        is_end = is_over or (self.options.rate is not None and last == due)
+        if is_over:
             self._is_end_told, self._ended_at = True, monotonic()
         return Slice(self.source.name, parts, numbers, is_end)
 
@@ -154,7 +155,9 @@ class GeneratorReader:
             self._stopping.wait(wait_s)
             return None
         self._is_end_told = True
-        return Slice(self.source.name, (), Numbers(self._next, self._next, self._began), is_end=True)
+        return Slice(
+            self.source.name, (), Numbers(self._next, self._next, self._began), is_end=True
+        )
 
     def _position(self, partition: int, total: int) -> dict[str, int]:
         return {"row": self._rows(partition, total), "start_us": micros_of(self._began)}
@@ -235,9 +238,7 @@ class GeneratorReader:
         found = session.rows(
             f"SELECT __i, {quoted(PART)}, CAST(to_json(struct_pack({pairs})) AS VARCHAR) FROM ({inner})"
         )
-        letters = DeadLetters(
-            session.connection, self.source.name, f"{TABLE}_{self.source.name}"
-        )
+        letters = DeadLetters(session.connection, self.source.name, f"{TABLE}_{self.source.name}")
         letters.clear()
         is_kept = self.source.on_bad == "dead_letter"
         bad = BadRows(letters.add if is_kept else None)
@@ -288,7 +289,9 @@ def read_whole(session: Session, source: Source, table: str) -> Loaded:
         found = reader.load(session, taken, quoted(part))
         made = f"SELECT * EXCLUDE ({quoted(PART)}) FROM {quoted(part)}"
         is_first = not total.rows
-        session.rows(f"CREATE TEMP TABLE {table} AS {made}" if is_first else f"INSERT INTO {table} {made}")
+        session.rows(
+            f"CREATE TEMP TABLE {table} AS {made}" if is_first else f"INSERT INTO {table} {made}"
+        )
         if found.dead_letters:
             session.rows(f"INSERT INTO {letters} SELECT * FROM {found.dead_letters}")
         total = Loaded(

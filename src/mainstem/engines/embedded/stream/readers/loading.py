@@ -39,13 +39,19 @@ def load_files(
     session.rows(
         f"CREATE OR REPLACE TEMP TABLE {table} ({', '.join([*columns, f'{quoted(PART)} INTEGER'])})"
     )
-    letters = f"{TABLE}_{source.name}"
-    session.rows(f"DROP TABLE IF EXISTS temp.{quoted(letters)}")
+    letters, every = f"{TABLE}_{source.name}", quoted(f"{TABLE}_all_{source.name}")
+    session.rows(f"DROP TABLE IF EXISTS temp.{quoted(letters)}; DROP TABLE IF EXISTS temp.{every}")
     total = Loaded(0, 0)
     for path, part in files:
         found = _load(session, source, path, folder, letters)
         session.rows(f"INSERT INTO {table} SELECT *, {part} FROM ({found[1]})")
         one = found[0]
+        if one.dead:
+            # Reading the next file forgets those of this one.
+            letter_rows = f"SELECT * FROM {one.dead_letters}"
+            session.rows(f"CREATE TEMP TABLE IF NOT EXISTS {every} AS {letter_rows} LIMIT 0")
+            session.rows(f"INSERT INTO {every} {letter_rows}")
+            one = replace(one, dead_letters=every)
         total = Loaded(
             total.rows + one.rows, total.admitted + one.admitted, total.dead + one.dead,
             total.unknown_fields + one.unknown_fields, one.dead_letters or total.dead_letters,

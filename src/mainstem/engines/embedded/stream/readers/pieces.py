@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from mainstem.connectors.files.listing import COMPRESSIONS, format_of
 from mainstem.connectors.files.options import FilesSource
 from mainstem.engines.embedded.stream.readers.folder import Seen
-from mainstem.engines.embedded.types import literal
 from mainstem.formats.compression import open_binary
 from mainstem.plan.nodes import Source
 from mainstem.record import mutable, record
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
 CHUNK = 1 << 20
 # A piece of a text file holds no more bytes than this, however long its lines are.
 MOST_BYTES = 1 << 30
-_BLANK = re.compile(rb"^[ \t\r]*$", re.MULTILINE)
 
 
 @record
@@ -119,7 +116,7 @@ class Cutter:
         if is_whole and data == seen.path:
             piece = Piece(seen, format_, 0, lines - blanks, data)
         else:
-            path = self._copy(seen, data, format_, head, begin, end)
+            path = self._copy(cursor.seen, data, format_, head, (begin, end))
             n_head = 1 if head else 0
             before = cursor.line if cursor.offset else n_head
             piece = Piece(
@@ -160,8 +157,9 @@ class Cutter:
         self._plain = ("", "")
 
     def _copy(
-        self, seen: Seen, data: str, format_: str, head: bytes, begin: int, end: int
+        self, seen: Seen, data: str, format_: str, head: bytes, span: tuple[int, int]
     ) -> str:  # fmt: skip
+        begin, end = span
         # Folders named column=value are part of what a file says.
         hive = [part for part in Path(seen.path).parts[:-1] if "=" in part]
         path = Path(self._new_path("piece"), *hive, f"piece.{format_}")
@@ -202,9 +200,7 @@ class Cutter:
             at += rows
         first, cursor.row = cursor.row, cursor.row + taken
         is_end = cursor.row >= total
-        return Piece(
-            cursor.seen, "parquet", first, taken, cursor.seen.path, is_end and first == 0
-        )
+        return Piece(cursor.seen, "parquet", first, taken, cursor.seen.path, is_end and first == 0)
 
     def _groups(self, seen: Seen) -> list[int]:
         from mainstem.engines.embedded.reading.footers import row_group_rows
