@@ -17,10 +17,9 @@ from typing import Any
 
 import duckdb
 
-from mainstem.engines.embedded.compile import step_sql
-from mainstem.engines.embedded.reading.sources import load
 from mainstem.engines.embedded.session import Session, open_session
 from mainstem.engines.embedded.state_file import attach_state, state_table
+from mainstem.engines.embedded.stream.bounded import Bounded
 from mainstem.engines.embedded.stream.deadrows import Mender
 from mainstem.engines.embedded.stream.delivery import Delivery, table_select
 from mainstem.engines.embedded.stream.evolution import evolve
@@ -49,7 +48,8 @@ from mainstem.engines.embedded.stream.statefile import (
 )
 from mainstem.engines.embedded.stream.watermark import END_OF_TIME, SourceClock, lowest
 from mainstem.engines.embedded.types import quoted
-from mainstem.engines.spec import Event, RunSettings, SourceRead, StreamSettings
+from mainstem.engines.spec import Event, RunSettings, StreamSettings
+from mainstem.errors import DataError
 from mainstem.plan.nodes import Step
 from mainstem.plan.stream import STATIC, UPDATING, StreamNode
 from mainstem.record import mutable
@@ -105,15 +105,15 @@ class Job:
         self.changes: list[tuple[str, str]] = []
         # The ledger of this run so far.
         self.total = Counts()
-        # When each lookup was loaded, and what it was then.
-        self.loaded_at: dict[str, float] = {}
-        self.versions: dict[str, str] = {}
+        # Of each source: dead letters and records of this run.
+        self.bad: dict[str, tuple[int, int]] = {}
+        self.bounded = Bounded(compiled, settings, session, ports.due)
 
     # Starting
 
     def start(self) -> Iterator[Event]:
         """Open the state, make every relation, and start sinks and readers."""
-        yield from self.statics()
+        yield from self.bounded.read()
         attach_state(self.session, self.settings.state_dir)
         self.session.rows("SET preserve_insertion_order = true")
         make_tables(self.session)
@@ -142,45 +142,6 @@ class Job:
              for name, clock in self.clocks.items()}, {},
         )  # fmt: skip
         yield Event("stream_started", self.compiled.plan.name, {"epoch": self.epoch})
-
-    def statics(self) -> Iterator[Event]:
-        """Read the bounded sources, and make the steps over them."""
-        for name in self.compiled.stream.statics:
-            yield from self.static(name)
-
-    def static(self, name: str) -> Iterator[Event]:
-        """Read a bounded source, or make a step over such, in place of what was there."""
-        plan, session = self.compiled.plan, self.session
-        source, step = plan.source(name), plan.step(name)
-        if source is not None:
-            session.rows(f"DROP VIEW IF EXISTS temp.{quoted(name)}")
-            event = yield from load(session, SourceRead(source, source.schema.names), self.settings)
-            self.loaded_at[name] = time.monotonic()
-            self.versions[name] = str(event.facts.get("position", ""))
-            yield event
-        if step is not None:
-            session.rows(f"CREATE OR REPLACE TEMP TABLE {quoted(name)} AS {step_sql(step.query)}")
-
-    def due(self) -> frozenset[str]:
-        """Give the lookups whose version has become old."""
-        if self.ports.due is not None:
-            return self.ports.due()
-        now = time.monotonic()
-        return frozenset(
-            s.name for s in self.compiled.plan.sources
-            if s.refresh is not None and s.name in self.loaded_at
-            and now - self.loaded_at[s.name] >= s.refresh.total_seconds()
-        )  # fmt: skip
-
-    def refresh(self) -> Iterator[Event]:
-        """Load the lookups that are due, and what is made of them; between epochs (T13)."""
-        old = set(self.due())
-        for name in self.compiled.stream.statics:
-            step = self.compiled.plan.step(name)
-            if step is not None and old & set(step.inputs):
-                old.add(name)
-            if name in old:
-                yield from self.static(name)
 
     def create(self, node: StreamNode) -> None:
         """Make what a node needs, and its relation without rows."""
@@ -236,7 +197,7 @@ class Job:
         while True:
             taken = self.ports.feed.take(TICK_S)
             self.ended = taken.ended
-            yield from self.refresh()
+            yield from self.bounded.refresh()
             for _, delivery in self.deliveries:
                 delivery.check()
             is_last = self.is_bounded and self.is_caught_up(taken)
@@ -291,7 +252,7 @@ class Job:
         session, counts = self.session, Counts()
         slices = {one.source: one for one in taken.slices}
         changed: dict[str, set[str]] = {name: set() for name in self.clocks}
-        loaded = {name: self.load(one, counts) for name, one in slices.items() if one.parts}
+        loaded = {name: self.load(one, counts) for name, one in slices.items() if one.rows}
         for name, silences in taken.silences.items():
             clock = self.clocks[name]
             clock.joined(silences)
@@ -299,7 +260,8 @@ class Job:
             quiet = {p: seconds for p, seconds in silences.items() if p not in given}
             changed[name] |= set(clock.silent(quiet))
         is_first = self.epoch == 0 and bool(self.compiled.firsts)
-        if not loaded and not any(changed.values()) and not is_last and not is_first:
+        has_moved = any(one.parts for one in slices.values())
+        if not has_moved and not any(changed.values()) and not is_last and not is_first:
             return None
         for source in self.compiled.sources:
             found = slices.get(source.name)
@@ -344,27 +306,49 @@ class Job:
             "unknown_fields": found.unknown_fields,
         }  # fmt: skip
         self.filled.add(taken.source)
+        self.check_bad(taken.source, found)
         return found
+
+    def check_bad(self, name: str, found: Loaded) -> None:
+        """Stop when more records of this run are dead letters than the source allows.
+
+        Raises
+        ------
+        DataError
+            Naming the source, how many there were, and of how many.
+        """
+        source = next(s for s in self.compiled.sources if s.name == name)
+        dead, read = self.bad.get(name, (0, 0))
+        dead, read = self.bad[name] = (dead + found.dead, read + found.rows)
+        most = source.max_bad
+        if most is None or dead <= (most * read if isinstance(most, float) else most):
+            return
+        raise DataError(
+            f"{dead} of {read} records of source {name!r} are bad, and max_bad allows {most:g}",
+            where=source.where, code="BadRow", step=name,
+            fix="correct the data, widen a column's type in the schema, or raise max_bad",
+        )  # fmt: skip
 
     def arrange(self, name: str, taken: Slice | None, changed: set[str]) -> None:
         """Bring a source's clock up to its slice, and make its rows readable."""
         clock = self.clocks[name]
         source = next(s for s in self.compiled.sources if s.name == name)
         parts = taken.parts if taken is not None else ()
-        if not parts:
+        clock.joined(part.partition for part in parts)
+        clock.woken(part.partition for part in parts if part.rows)
+        for part in parts:
+            # A part without rows is a position: a first one, or one behind records that were aborted.
+            clock.partitions[part.partition].position = part.end
+            changed.add(part.partition)
+        if taken is None or not taken.rows:
             if name in self.filled:
                 empty_input(self.session, source)
                 source_view(self.session, source, (), clock)
                 self.filled.discard(name)
             return
-        names = [part.partition for part in parts]
-        clock.joined(names)
-        clock.woken(names)
         source_view(self.session, source, parts, clock)
         for part, latest in zip(parts, latest_times(self.session, source, len(parts)), strict=True):
             clock.saw(part.partition, latest)
-            clock.partitions[part.partition].position = part.end
-        changed |= set(names)
 
     def walk(self, counts: Counts, *, is_first: bool) -> list[tuple[Delivery, int, dict[str, Any]]]:
         """Compute all nodes and tables; again without the rows on which an expression fails (V10)."""
@@ -468,8 +452,7 @@ class Job:
                 for name, clock in self.clocks.items()
             },
             "watermarks": {n: _text(c.watermark) for n, c in self.clocks.items()},
-            "lookups": {s.name: self.versions[s.name] for s in self.compiled.plan.sources
-                        if s.is_lookup and s.name in self.versions},
+            "lookups": self.bounded.lookups(),
             "plan": self.settings.plan_fingerprint,
         }  # fmt: skip
 
