@@ -29,7 +29,10 @@ def test_the_recording_is_complete(recorded, tmp_path_factory):
         disk.image(made, loss)
         if loss != "synced":
             assert tree_of(made) == tree_of(base)
-        assert all(found == expected(kind) for found in seen(made, kind))
+        # What a pattern over the folder finds is right again after the next start: the removal of joined
+        # files may not have reached the disk. The manifest is right at once.
+        shown = seen(made, kind)
+        assert all(found == expected(kind) for found in (shown[-1:] if loss == "synced" else shown))
 
 
 # Every change when there is time; else some, which differ from kind to kind.

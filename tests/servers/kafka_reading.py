@@ -68,7 +68,9 @@ def delete(server, name):
 
 def write(server, topic, records, **settings):
     """Write records: value, or (value, key, headers, time); partition by partition when given so."""
-    producer = Producer({**server.client, **QUIET, "linger.ms": 5, **settings})
+    # Without idempotence a batch that is sent again, since its answer got lost, is there twice.
+    given = {"linger.ms": 5, "enable.idempotence": True, **settings}
+    producer = Producer({**server.client, **QUIET, **given})
     for partition, record in records:
         value, key, headers, time = record if isinstance(record, tuple) else (record, None, [], 0)
         more = {"timestamp": time} if time else {}

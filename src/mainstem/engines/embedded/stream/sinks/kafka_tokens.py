@@ -107,7 +107,13 @@ def _bounds(settings: Mapping[str, Any], topic: str, patience_s: float) -> tuple
             {place: spec}, isolation_level=IsolationLevel.READ_UNCOMMITTED,
             request_timeout=patience_s,
         )  # fmt: skip
-        found.append(int(asked[place].result(patience_s).offset))
+        try:
+            found.append(int(asked[place].result(patience_s).offset))
+        except TimeoutError as error:
+            raise OutsideError(
+                f"the brokers did not say in {patience_s:g} s where topic {topic!r} ends",
+                code="KafkaTokens", fix="run again once they answer",
+            ) from error  # fmt: skip
     return found[0], found[1]
 
 
