@@ -23,7 +23,8 @@ from pathlib import Path
 
 import mainstem as ms
 from mainstem.engines.embedded.stream.feed import Taken
-from mainstem.engines.embedded.stream.job import Ports, run_job
+from mainstem.engines.embedded.stream.job import run_job
+from mainstem.engines.embedded.stream.ports import Ports
 from mainstem.engines.embedded.stream.program import compile_stream
 from mainstem.engines.embedded.stream.run import with_kinds
 from mainstem.engines.embedded.stream.sinks import sink_of

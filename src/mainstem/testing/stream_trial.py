@@ -17,8 +17,9 @@ from mainstem.engines.embedded.compile import step_sql
 from mainstem.engines.embedded.fetch import fetch
 from mainstem.engines.embedded.session import Session, plain_connection
 from mainstem.engines.embedded.stream.feed import Taken
-from mainstem.engines.embedded.stream.job import Ports, run_job
+from mainstem.engines.embedded.stream.job import run_job
 from mainstem.engines.embedded.stream.operators import log
+from mainstem.engines.embedded.stream.ports import Ports
 from mainstem.engines.embedded.stream.program import Compiled, compile_stream
 from mainstem.engines.embedded.stream.spec import Loaded, Part, Slice
 from mainstem.engines.embedded.types import duckdb_type, quoted

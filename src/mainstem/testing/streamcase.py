@@ -13,7 +13,8 @@ from typing import Any
 
 from mainstem.engines.embedded.session import Session
 from mainstem.engines.embedded.stream.feed import Taken
-from mainstem.engines.embedded.stream.job import Ports, run_job
+from mainstem.engines.embedded.stream.job import run_job
+from mainstem.engines.embedded.stream.ports import Ports
 from mainstem.engines.embedded.stream.program import compile_stream
 from mainstem.engines.embedded.stream.readers.loading import load_files
 from mainstem.engines.embedded.stream.spec import Loaded, Part, Slice

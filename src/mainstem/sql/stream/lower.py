@@ -18,6 +18,7 @@ from mainstem.plan.stream import (
     StreamPlan,
 )
 from mainstem.record import record
+from mainstem.sql.stream.findings import kind_findings, late_findings
 from mainstem.sql.stream.refusal import Refusal
 from mainstem.sql.stream.step import StepLowering
 
@@ -51,7 +52,7 @@ def lower(plan: Plan) -> Lowered:
             # Who reads it is not to blame: it is taken for rows with every column a time.
             shapes[step.name] = Shape(ROWS, frozenset(step.schema.names))
             continue
-        findings += [*work.kind_findings(shape), *work.late_findings()]
+        findings += [*kind_findings(step, shape), *late_findings(step, work.nodes)]
         shapes[step.name] = shape
         nodes += work.nodes
         if shape.kind == STATIC:

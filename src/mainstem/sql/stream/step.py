@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from mainstem.errors import Finding, listing
+from mainstem.errors import listing
 from mainstem.plan import tree as t
 from mainstem.plan.nodes import Step
 from mainstem.plan.stream import (
     DELTA,
-    END,
     PANES,
     ROW_WATERMARK,
     ROWS,
     SESSION,
     STATIC,
-    TIME,
     UPDATING,
     WINDOW_COLUMNS,
     WINDOWED,
@@ -97,35 +95,6 @@ class StepLowering:
 
     def is_streamed(self, name: str) -> bool:
         return self.shapes.get(name, Shape()).kind != STATIC
-
-    def kind_findings(self, shape: Shape) -> list[Finding]:
-        """Give what the words of the step say against what it is (C1)."""
-        step, said = self.step, self.step.declared_kind
-        is_updating = shape.kind == UPDATING
-        if not said or shape.kind == STATIC or (said == "updating") == is_updating:
-            return []
-        kind = "updating" if is_updating else "append"
-        why = "its content changes" if is_updating else "its rows are final"
-        return [Finding(
-            "KindMismatch", f"{step.name!r} is an {kind} table: {why}; mode= asserts the kind, it "
-            "never changes it", step.where, f"write mode={kind!r}, or leave it out", step=step.name,
-        )]  # fmt: skip
-
-    def late_findings(self) -> list[Finding]:
-        """Refuse a step whose late rows would have the columns of two inputs (T7)."""
-        step, found = self.step, set()
-        for node in self.nodes:
-            body = None if node.late is None else node.late.body
-            if isinstance(body, t.Select):
-                found.add(tuple((i.name, t.type_of(i.expr)) for i in body.items
-                                if i.name not in (TIME, END)))  # fmt: skip
-        if len(found) <= 1:
-            return []
-        return [Finding(
-            "StreamConstruct", f"{step.name!r} keeps rows of inputs with different columns, and its "
-            "late rows have one table", step.where, "put each window into a view of its own",
-            step=step.name,
-        )]  # fmt: skip
 
     # Queries
 

@@ -8,7 +8,7 @@ not yet committed is sent again.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -23,8 +23,9 @@ from mainstem.engines.embedded.stream.bounded import Bounded
 from mainstem.engines.embedded.stream.deadrows import Mender
 from mainstem.engines.embedded.stream.delivery import Delivery, table_select
 from mainstem.engines.embedded.stream.evolution import evolve
-from mainstem.engines.embedded.stream.feed import Feed, Taken
+from mainstem.engines.embedded.stream.feed import Taken
 from mainstem.engines.embedded.stream.ledger import Counts
+from mainstem.engines.embedded.stream.ports import Ports
 from mainstem.engines.embedded.stream.program import (
     DEFAULT_IDLE,
     Compiled,
@@ -34,7 +35,7 @@ from mainstem.engines.embedded.stream.program import (
     node_columns,
     source_view,
 )
-from mainstem.engines.embedded.stream.spec import OPERATION, UPSERT, Loaded, Sink, Slice
+from mainstem.engines.embedded.stream.spec import OPERATION, UPSERT, Loaded, Slice
 from mainstem.engines.embedded.stream.statefile import (
     PAUSE_S,
     Saved,
@@ -52,27 +53,10 @@ from mainstem.engines.spec import Event, RunSettings, StreamSettings
 from mainstem.errors import DataError
 from mainstem.plan.nodes import Step
 from mainstem.plan.stream import STATIC, UPDATING, StreamNode
-from mainstem.record import mutable
 from mainstem.storage.local import points
 
 # How long the loop waits for rows before it looks at the clock and at signals, in seconds.
 TICK_S = 0.1
-
-Loader = Callable[[Session, Slice, str], Loaded]
-
-
-@mutable
-class Ports:
-    """What a job is connected to: where slices come from and how they are loaded, and its sinks."""
-
-    feed: Feed
-    loaders: Mapping[str, Loader]
-    sinks: Mapping[str, Sink]
-    # Gives the lookups that are to be loaded again (T13); None goes by their `refresh`.
-    due: Callable[[], frozenset[str]] | None = None
-    # Called by the engine's thread between two epochs, about ten times a second at least, and at the end.
-    on_tick: Callable[[Job], None] | None = None
-    on_stop: Callable[[], None] | None = None
 
 
 class Job:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mainstem.engines.embedded.stream.feed import Threads
-from mainstem.engines.embedded.stream.job import Ports, run_job
+from mainstem.engines.embedded.stream.job import run_job
+from mainstem.engines.embedded.stream.ports import Ports
 from mainstem.engines.embedded.stream.program import compile_stream
 from mainstem.engines.embedded.stream.readers import reader_of
 from mainstem.engines.embedded.stream.sinks import sink_of

@@ -13,8 +13,9 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+from mainstem.engines.embedded.stream import package as stream_package
 from mainstem.engines.embedded.stream.records.registry import Registry
-from mainstem.errors import NOWHERE, DataError, Place, SettingsError
+from mainstem.errors import NOWHERE, DataError, Place
 from mainstem.formats.coercion import check_null, coerce_text
 from mainstem.formats.records import Misfit
 from mainstem.plan.types import Schema, Type
@@ -24,21 +25,8 @@ _HEAD = 5
 
 
 def package(where: Place = NOWHERE) -> Any:
-    """Give the package fastavro.
-
-    Raises
-    ------
-    SettingsError
-        When it is not installed; the command is in the fix.
-    """
-    try:
-        import fastavro
-    except ImportError as error:
-        raise SettingsError(
-            f"format 'avro' needs the package fastavro ({error})", where=where,
-            code="PackageMissing", fix="pip install 'mainstem[avro]'",
-        ) from error  # fmt: skip
-    return fastavro
+    """Give the package that reads and writes this."""
+    return stream_package.package("fastavro", what="format 'avro'", extra="avro", where=where)
 
 
 def values_of(schema: Schema, registry: Registry) -> Callable[[bytes], tuple[tuple[Any, ...], int]]:

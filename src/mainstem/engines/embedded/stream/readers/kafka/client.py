@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mainstem.connectors.kafka.options import KafkaTopic
+from mainstem.engines.embedded.stream import package as stream_package
 from mainstem.errors import NOWHERE, OutsideError, Place, SettingsError
 from mainstem.settings.log import logger
 from mainstem.settings.secret import Secret, masked
@@ -66,21 +67,8 @@ CONNECTING = {
 
 
 def package(where: Place = NOWHERE) -> Any:
-    """Give the package confluent_kafka.
-
-    Raises
-    ------
-    SettingsError
-        When it is not installed; the command is in the fix.
-    """
-    try:
-        import confluent_kafka
-    except ImportError as error:
-        raise SettingsError(
-            f"kafka needs the package confluent-kafka ({error})", where=where,
-            code="PackageMissing", fix=f"pip install 'mainstem[{EXTRA}]'",
-        ) from error  # fmt: skip
-    return confluent_kafka
+    """Give the package that reads and writes this."""
+    return stream_package.package("confluent_kafka", what="kafka", extra="kafka", where=where)
 
 
 def connection(options: KafkaTopic, base: Path) -> dict[str, str]:
