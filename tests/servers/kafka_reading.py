@@ -5,12 +5,12 @@ import os
 import uuid
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 
 import duckdb
 import pytest
-from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import IsolationLevel, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from mainstem.connectors.kafka import kafka as kafka_binding
 from mainstem.engines.embedded.stream.readers.kafka import build
@@ -88,6 +88,25 @@ def transaction(server, *, is_committed):
     yield producer
     assert producer.flush(MOST_S) == 0
     (producer.commit_transaction if is_committed else producer.abort_transaction)(MOST_S)
+
+
+def wait_until_settled(server, topic, partitions=1):
+    """Wait until no transaction is open: its marker comes a moment after its end was confirmed.
+
+    Before that a reader of committed rows does not see the last ones, and is right.
+    """
+    places = [TopicPartition(topic, n) for n in range(partitions)]
+    stop = monotonic() + MOST_S
+    while (ends := [_ends(server, places, level) for level in IsolationLevel])[0] != ends[1]:
+        assert monotonic() < stop, f"a transaction is open: {ends}"
+        sleep(0.05)
+
+
+def _ends(server, places, level):
+    asked = admin(server).list_offsets(
+        dict.fromkeys(places, OffsetSpec.latest()), isolation_level=level, request_timeout=MOST_S
+    )
+    return [future.result().offset for future in asked.values()]
 
 
 def new_reader(

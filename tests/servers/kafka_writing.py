@@ -9,7 +9,7 @@ from time import monotonic
 from confluent_kafka import Consumer, TopicPartition
 
 from mainstem.connectors.kafka import kafka as kafka_binding
-from tests.servers.kafka_reading import MOST_S, QUIET
+from tests.servers.kafka_reading import MOST_S, QUIET, wait_until_settled
 from tests.unit.stream_sinks.epochs import made, write
 
 N_EPOCHS = 4
@@ -30,6 +30,8 @@ def name():
 
 def records(server, topic, *, isolation="read_committed", n_partitions=1):
     """Every record (key, value) of a topic, partition by partition."""
+    if isolation == "read_committed":
+        wait_until_settled(server, topic, n_partitions)
     consumer = Consumer({
         **server.client, **QUIET, "group.id": "look", "isolation.level": isolation,
         "enable.partition.eof": True, "auto.offset.reset": "earliest", "enable.auto.commit": False,

@@ -20,6 +20,7 @@ from tests.servers.kafka_reading import (
     read_to_end,
     transaction,
     use,
+    wait_until_settled,
     write,
 )
 
@@ -203,6 +204,7 @@ def test_both_ways_give_the_same(kafka, monkeypatch):
     chance = random.Random(11)
     topic = new_topic(kafka, 3)
     random_traffic(kafka, topic, chance)
+    wait_until_settled(kafka, topic, 3)
     found = []
     for path in (*PATHS, "python"):
         use(path, monkeypatch)

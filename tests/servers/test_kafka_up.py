@@ -49,15 +49,26 @@ def commit(kafka, topic: str, values: list[str]) -> None:
 
 def committed(kafka, topic: str, n_wanted: int) -> list[str]:
     """The values of a topic whose transactions were committed; waits for as many as wanted."""
-    settings = {"group.id": uuid.uuid4().hex, "isolation.level": "read_committed"}
+    settings = {
+        "group.id": uuid.uuid4().hex,
+        "isolation.level": "read_committed",
+        "auto.offset.reset": "earliest",
+    }
     consumer = Consumer(kafka.client | QUIET | settings)
-    consumer.assign([TopicPartition(topic, 0, 0)])
+    partition = TopicPartition(topic, 0, 0)
+    consumer.assign([partition])
     found: list[str] = []
-    until = time.monotonic() + WAIT_S
+    errors: list[str] = []
+    until = time.monotonic() + 2 * WAIT_S
     while len(found) < n_wanted and time.monotonic() < until:
         message = consumer.poll(0.2)
         if message is not None and message.error() is None:
             found.append(message.value().decode())
+        elif message is not None:
+            errors.append(str(message.error()))
+    if len(found) < n_wanted:
+        ends = consumer.get_watermark_offsets(partition, timeout=WAIT_S)
+        pytest.fail(f"{found} of a topic from {ends[0]} to {ends[1]}; errors: {errors}")
     consumer.close()
     return found
 

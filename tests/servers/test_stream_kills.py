@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from mainstem.storage.local import points
+from tests.servers.kafka_reading import wait_until_settled
 
 LONG = os.environ.get("MAINSTEM_LONG") == "1"
 EVENTS, EPOCH_ROWS, PARTITIONS = 24_000, 4_000, 2
@@ -86,6 +87,7 @@ def consumed(kafka: Any, topic: str) -> Counter[tuple[int, int]]:
         "enable.partition.eof": True, "enable.auto.commit": False,
     })  # fmt: skip
     numbers = list(consumer.list_topics(topic).topics[topic].partitions)
+    wait_until_settled(kafka, topic, len(numbers))
     consumer.assign([TopicPartition(topic, number, 0) for number in numbers])
     found: Counter[tuple[int, int]] = Counter()
     ends = 0
