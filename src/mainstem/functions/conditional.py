@@ -48,9 +48,9 @@ FUNCTIONS = (
                   ex(2.5, -1e300, gives=-1e300), ex(None, None, gives=None, types="string; string"), ex(5, gives=5)),
     ),
     Function(
-        "choose", "The argument at a place, counted from 1 after the place itself; NULL when there is none. Whether the others are computed, and so may fail, is not defined.",
+        "choose", "The argument at a place, counted from 1 after the place itself; NULL when there is none. Only the chosen one is computed.",
         (overload("bigint", "T...", gives="T"),), family="conditional", null="a NULL place, or one with no argument, gives NULL", aliases=("elt",),
-        spelling={"duckdb": "([{rest}])[nullif(greatest({0}, 0), 0)]"}, rules=("V6",),
+        spelling={"*": "CASE {0} {whens} END"}, rules=("V4", "V10"),
         examples=(ex(2, "a", "b", "c", gives="b"), ex(4, "a", "b", gives=None), ex(0, "a", "b", gives=None), ex(-1, "a", "b", gives=None),
                   ex(1, None, "b", gives=None, types="bigint; string; string"), ex(None, "a", gives=None, types="bigint; string")),
     ),

@@ -23,8 +23,8 @@ Patterns in `takes` and `gives`
 
 Spellings
 ---------
-``{0}``, ``{1}`` are arguments, ``{args}`` all of them, ``{rest}`` the variadic ones, ``{type}`` is the engine's
-name of the result's type. Aggregates and window
+``{0}``, ``{1}`` are arguments, ``{args}`` all of them, ``{whens}`` the variadic ones as "WHEN 1 THEN … WHEN 2
+THEN …", ``{type}`` is the engine's name of the result's type. Aggregates and window
 functions also have ``{distinct}`` ("DISTINCT " or ""), ``{order}`` (" ORDER BY …" or "") and ``{over}``
 (the FILTER and OVER clauses) and ``{nulls}`` (" IGNORE NULLS" or ""; a row without it refuses the words);
 for ``order="own"`` ``{order}`` is by the first argument when the user gave none. So a wrapper can close around them: ``CAST(sum({distinct}{0}){over} AS BIGINT)``.

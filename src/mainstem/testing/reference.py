@@ -30,7 +30,7 @@ __all__ = ["MEANINGS", "Row", "RowFails", "evaluate", "knows"]
 MEANINGS: dict[str, Meaning] = {**_CONDITIONAL, **_LIST, **_NUMBER, **_TEXT, **_TIME}
 
 # What the evaluator does itself, because an operand may stay unreached (V10).
-_LAZY = frozenset(["and", "or", "coalesce", "if", "nvl2", "list_value"])
+_LAZY = frozenset(["and", "or", "coalesce", "if", "nvl2", "choose", "list_value"])
 
 
 @record
@@ -211,6 +211,10 @@ def _lazy(node: t.Call, row: Row) -> Any:
         return next((v for v in (evaluate(a, row) for a in node.args) if v is not None), None)
     if node.name == "list_value":
         return [evaluate(a, row) for a in node.args]
+    if node.name == "choose":
+        place = evaluate(node.args[0], row)
+        is_one = place is not None and 1 <= place < len(node.args)
+        return evaluate(node.args[place], row) if is_one else None
     try:
         first = evaluate(node.args[0], row)
     except RowFails:

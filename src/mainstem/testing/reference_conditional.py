@@ -26,10 +26,6 @@ def _extreme(values: tuple[Any, ...], pick: Any) -> Any:
     return pick(known, key=key_of) if known else None
 
 
-def _choose(place: int | None, *values: Any) -> Any:
-    return values[place - 1] if place is not None and 1 <= place <= len(values) else None
-
-
 MEANINGS: dict[str, Meaning] = {
     "=": Meaning(lambda a, b: compare(a, b) == 0),
     "<>": Meaning(lambda a, b: compare(a, b) != 0),
@@ -47,7 +43,6 @@ MEANINGS: dict[str, Meaning] = {
         between=_between,
         greatest=lambda *values: _extreme(values, max),
         least=lambda *values: _extreme(values, min),
-        choose=_choose,
         nullif=lambda a, b: None if a is not None and b is not None and compare(a, b) == 0 else a,
     ),
 }

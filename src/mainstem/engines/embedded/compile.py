@@ -138,7 +138,7 @@ class DuckdbPrinter(Printer):
         return row.template(node.overload, _KEY).format(
             *args,
             args=", ".join(args),
-            rest=", ".join(args[n_fixed:]),
+            whens=" ".join(f"WHEN {n} THEN {arg}" for n, arg in enumerate(args[n_fixed:], 1)),
             type=duckdb_type(t.type_of(node)),
             distinct="DISTINCT " if node.distinct else "",
             order=" " + self.order_by(node.order) if node.order else "",

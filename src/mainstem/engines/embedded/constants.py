@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import duckdb
 
 # Below these an operand is judged only where it is reached.
-_CHOOSING = frozenset(["and", "or", "coalesce", "if", "nvl2"])
+_CHOOSING = frozenset(["and", "or", "coalesce", "if", "nvl2", "choose"])
 _WHOLE: dict[str, Callable[[int, int], int]] = {
     "+": operator.add, "-": operator.sub, "*": operator.mul,
 }  # fmt: skip
