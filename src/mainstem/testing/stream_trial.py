@@ -27,6 +27,7 @@ from mainstem.engines.spec import RunSettings, StreamSettings
 from mainstem.plan.nodes import Plan, Source
 from mainstem.plan.types import in_expressions
 from mainstem.record import mutable, record
+from mainstem.sql.stream.latest import with_latest
 from mainstem.sql.stream.lower import lower
 from mainstem.testing.compare import assert_same_rows
 from mainstem.testing.reference_stream import END, Flow, Ledger, Row, judged, source_mark
@@ -154,7 +155,7 @@ class _Trial:
         resolved = self.pipeline()._resolved("", (), {})
         plan = resolved.plan
         assert plan is not None, [str(f) for f in resolved.findings.items]
-        self.batch_plan: Plan = plan
+        self.batch_plan: Plan = with_latest(plan).plan
         names = {s.name for s in self.draft.sources}
         sources = tuple(replace(s, bounded=s.name not in names) for s in plan.sources)
         plan = replace(plan, sources=sources)
@@ -291,8 +292,6 @@ class _Trial:
             for sql in _filling(source, quoted(source.name), rows[source.name]):
                 connection.execute(sql)
         for step in self.draft.steps:
-            if "ttl" in dict(step.words):
-                break
             planned = self.batch_plan.step(step.name)
             assert planned is not None
             connection.execute(f"CREATE TABLE {quoted(step.name)} AS {step_sql(planned.query)}")

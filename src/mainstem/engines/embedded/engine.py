@@ -46,6 +46,10 @@ class Embedded:
         """Give the plan as DuckDB's SQL; pure, opens nothing."""
         from mainstem.engines.embedded.compile import compile as compile_plan
 
+        if any(step.ttl for step in plan.steps):
+            from mainstem.sql.stream.latest import with_latest
+
+            plan = with_latest(plan).plan
         return compile_plan(plan)
 
     def run(self, program: Program, settings: RunSettings) -> Iterator[Event]:
@@ -118,13 +122,10 @@ def _batch_gaps(plan: Plan) -> list[Finding]:
         for source in plan.sources
         if not endless and source.bounded and source.binding.type not in BATCH_SOURCES
     ]  # fmt: skip
-    found += [
-        Finding(
-            "BatchNotYet", f"{step.name!r} has a ttl, which this version keeps in a stream only",
-            step.where, "remove ttl=, or group by a session as well", step=step.name,
-        )
-        for step in plan.steps if step.ttl is not None and step.name not in endless
-    ]  # fmt: skip
+    if any(step.ttl for step in plan.steps):
+        from mainstem.sql.stream.latest import with_latest
+
+        found += with_latest(plan, endless).findings
     # Without a refusal such a table would be kept in the state file, and its sink get nothing.
     return found + [
         Finding(

@@ -11,6 +11,9 @@ from mainstem.engines.embedded.session import Session
 from mainstem.engines.embedded.stream.program import Compiled
 from mainstem.engines.embedded.types import quoted
 from mainstem.engines.spec import Event, RunSettings, SourceRead
+from mainstem.plan.nodes import Step
+from mainstem.plan.stream import STATIC
+from mainstem.sql.stream.latest import with_latest
 
 
 class Bounded:
@@ -63,7 +66,17 @@ class Bounded:
             self.versions[name] = str(event.facts.get("position", ""))
             yield event
         if step is not None:
-            session.rows(f"CREATE OR REPLACE TEMP TABLE {quoted(name)} AS {step_sql(step.query)}")
+            session.rows(f"CREATE OR REPLACE TEMP TABLE {quoted(name)} AS {self.sql(step)}")
+
+    def sql(self, step: Step) -> str:
+        """Give the query of a step over bounded inputs alone."""
+        if step.ttl is None:
+            return step_sql(step.query)
+        shapes = self.compiled.stream.shapes
+        streamed = {name for name, shape in shapes.items() if shape.kind != STATIC}
+        written = with_latest(self.compiled.plan, streamed).plan.step(step.name)
+        assert written is not None  # noqa: S101 - it has the steps of the plan that it was given
+        return step_sql(written.query)
 
     def due(self) -> frozenset[str]:
         """Give the lookups whose version has become old."""

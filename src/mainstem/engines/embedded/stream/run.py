@@ -18,6 +18,7 @@ from mainstem.engines.spec import Event, RunSettings, StreamSettings
 from mainstem.errors import Finding, MainstemError
 from mainstem.plan.stream import STATIC, UPDATING, StreamPlan
 from mainstem.plan.tree import Call, walk
+from mainstem.sql.stream.latest import with_latest
 from mainstem.sql.stream.lower import lower
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def stream_gaps(plan: Plan) -> list[Finding]:
     lowered = lower(plan)
     found = list(lowered.findings)
     streamed = {name for name, shape in lowered.plan.shapes.items() if shape.kind != STATIC}
+    found += with_latest(plan, streamed).findings
     found += [
         Finding(
             "StreamNotYet", f"expectation {rule.name!r} of {rule.on!r}: expectations about streams "
