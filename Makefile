@@ -2,6 +2,6 @@
 PYTHON ?= python3
 export QUICK
 
-.PHONY: demo test test-fast test-long check bench bench-trust bench-stream
-demo test test-fast test-long check bench bench-trust bench-stream:
+.PHONY: demo demo-kafka test test-fast test-long check bench bench-trust bench-stream
+demo demo-kafka test test-fast test-long check bench bench-trust bench-stream:
 	@$(PYTHON) tools/bootstrap.py $@

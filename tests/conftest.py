@@ -1,6 +1,7 @@
 """Set-up of every suite: a zone that is not UTC, how many cases, and what a skip means."""
 
 import os
+import signal
 import time
 import zlib
 
@@ -8,6 +9,10 @@ import zlib
 # answer that depends on the zone of the machine is wrong here.
 os.environ["TZ"] = "Asia/Kathmandu"
 time.tzset()
+
+# A shell starts what it runs in the background deaf to Ctrl-C, and so would be every command here.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import hypothesis  # noqa: E402 - the zone first
 import pytest  # noqa: E402 - same

@@ -48,7 +48,8 @@ FAST_LIMIT_S = 60
 ALL_CORES = ("-n", "auto")
 
 # Run with `python` of the environment that has the group.
-DEMO = (("examples/flights/demo.py",),)
+DEMO = (("examples/flights/demo.py",), ("examples/webviews/demo.py",))
+DEMO_KAFKA = ("examples/webviews/demo_kafka.py",)
 BENCH = (("-m", "benchmarks"),)
 BENCH_TRUST = (("-m", "benchmarks", "trust"),)
 BENCH_STREAM = (("-m", "benchmarks", "stream"),)
@@ -92,11 +93,12 @@ class Counts:
 # --------------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Environment:
-    """A virtual environment with some dependency groups of pyproject.toml."""
+    """A virtual environment with some dependency groups, and extras, of pyproject.toml."""
 
     place: Path
     groups: tuple[str, ...]
     python: str = PYTHON
+    extras: tuple[str, ...] = ()
 
     def variables(self) -> dict[str, str]:
         return uv_environment() | {
@@ -112,7 +114,8 @@ class Environment:
     def install(self) -> None:
         """Make the environment as uv.lock says; a lock that does not fit pyproject.toml fails."""
         wanted = ["--no-default-groups", *(f"--group={group}" for group in self.groups)]
-        name = f"environment {shown(self.place)} ({', '.join(self.groups)})"
+        wanted += [f"--extra={extra}" for extra in self.extras]
+        name = f"environment {shown(self.place)} ({', '.join((*self.groups, *self.extras))})"
         env = self.variables() | {"VIRTUAL_ENV": ""}
         if configured_index() == lock_index():
             # Inexact: what a developer has put in beside it stays.
@@ -334,11 +337,18 @@ def check() -> None:
 
 
 def demo() -> None:
-    """Run the flights example on real data."""
+    """Run the flights example on real data; then a stream that is killed and loses nothing."""
     environment = Environment(ROOT / ".venv", ("demo",))
     environment.install()
     for command in DEMO:
         run("demo", [environment / "python", *command], environment.variables())
+
+
+def demo_kafka() -> None:
+    """Run the stream of the demo through a real broker; fetches Kafka, and Java where there is none."""
+    environment = Environment(ROOT / ".venv", ("demo",), extras=("kafka",))
+    environment.install()
+    run("demo", [environment / "python", *DEMO_KAFKA], environment.variables())
 
 
 def measured(commands: Sequence[Sequence[str]], *, with_reader: bool = False) -> None:
@@ -372,6 +382,7 @@ def bench_stream() -> None:
 
 TASKS: dict[str, Callable[[], None]] = {
     "demo": demo,
+    "demo-kafka": demo_kafka,
     "test": test,
     "test-fast": test_fast,
     "test-long": test_long,

@@ -46,7 +46,7 @@ def test_stream_gives_its_answer(case: Case, engine: str) -> None:
     elif case.refuses:
         assert stream_refusals(case, engine) == set(case.refuses)
     else:
-        run_stream_case(case)
+        run_stream_case(case, engine)
 
 
 def test_titles_are_unique() -> None:

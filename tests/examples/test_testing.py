@@ -9,17 +9,21 @@ import pytest
 
 from tests.examples.running import copy
 
-FLIGHTS = Path(__file__).parents[2] / "examples" / "flights"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.mark.parametrize(
-    ("program", "says"),
-    [(("-m", "pytest", "-q"), "5 passed"), (("-m", "mainstem", "test"), "1 case passed")],
-    ids=["pytest", "cases"],
+    ("example", "program", "says"),
+    [
+        ("flights", ("-m", "pytest", "-q"), "5 passed"),
+        ("flights", ("-m", "mainstem", "test"), "1 case passed"),
+        ("webviews", ("-m", "mainstem", "test"), "2 cases passed"),
+    ],
+    ids=["pytest", "cases", "cases of a stream"],
 )
-def test_tests_of_the_flights_pipeline_pass(tmp_path, program, says):
+def test_tests_of_a_pipeline_pass(tmp_path, example, program, says):
     """In a copy, which is left as it was: a test writes nothing beside the pipeline."""
-    folder = copy(FLIGHTS, tmp_path)
+    folder = copy(EXAMPLES / example, tmp_path)
     before = sorted(folder.rglob("*"))
 
     done = subprocess.run(

@@ -29,8 +29,9 @@ def tree(tmp_path):
     clone.mkdir()
     for name in ("pyproject.toml", "uv.lock", "README.md", "LICENSE", "NOTICE", "Makefile"):
         shutil.copy(ROOT / name, clone)
-    (clone / "examples" / "flights").mkdir(parents=True)
-    (clone / "examples" / "flights" / "demo.py").write_text(DEMO)
+    for (script,) in bootstrap.DEMO:
+        (clone / script).parent.mkdir(parents=True)
+        (clone / script).write_text(DEMO)
     for name in ("src", "tools"):
         shutil.copytree(ROOT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
     return clone
@@ -287,3 +288,30 @@ def test_fetch_reads_what_was_published(tmp_path):
     body, _ = uv_install.fetch(file.as_uri())
 
     assert hashlib.sha256(body).hexdigest() == hashlib.sha256(b"\x00\xff").hexdigest()
+
+
+def test_demo_through_a_broker_has_the_client_of_kafka(monkeypatch):
+    """`make demo-kafka` installs the extra, then runs a script that is there."""
+    commands = []
+    monkeypatch.setattr(
+        bootstrap, "run", lambda _, command, *rest, **more: commands.append(command)
+    )
+    monkeypatch.setattr(bootstrap, "uv_path", lambda: "uv")
+    monkeypatch.setattr(bootstrap, "configured_index", lambda: "")
+    monkeypatch.setattr(bootstrap, "lock_index", lambda: "")
+
+    bootstrap.TASKS["demo-kafka"]()
+
+    sync, demo = commands
+    assert {"--extra=kafka", "--group=demo", "--locked"} <= set(sync)
+    assert (ROOT / demo[-1]).is_file()
+
+
+def test_every_task_is_a_target_of_the_makefile():
+    """What works without make works with it."""
+    lines = (ROOT / "Makefile").read_text("utf-8").splitlines()
+    rules = [line for line in lines if ":" in line and not line.startswith("#")]
+
+    assert all(set(bootstrap.TASKS) <= set(rule.replace(":", " ").split()) for rule in rules)
+    assert len(rules) == 2
+    assert all((ROOT / script).is_file() for (script,) in bootstrap.DEMO)

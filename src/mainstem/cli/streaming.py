@@ -55,9 +55,9 @@ class Epochs:
         own |= {name: facts[name] for name in ("epoch", "watermarks", "lag")}
         own["epochs"] += 1
         own["seconds"] += facts["seconds"]
-        for part in ("sources", "steps"):
-            for name, line in facts[part].items():
-                _sum(own[part].setdefault(name, {}), line)
+        for part in ("sources", "steps", "expectations"):
+            for name, line in facts.get(part, {}).items():
+                _sum(own.setdefault(part, {}).setdefault(name, {}), line)
         _sum(own["sinks"], facts["sinks"])
 
 
@@ -75,6 +75,8 @@ class Standing:
         # When, rows read and rows given so far; for the speed.
         self.past: deque[tuple[float, int, int]] = deque([(self.began, 0, 0)])
         self.read = self.given = self.late = self.dead = self.epoch = 0
+        # None where nothing can be: the line is short.
+        self.quarantined = 0 if plan.expectations else None
         self.lag: dict[str, int] = {}
         self.watermarks: dict[str, datetime | None] = {}
         self.state: Path | None = None
@@ -96,6 +98,8 @@ class Standing:
             self.dead += sum(line["dead"] for line in facts["sources"].values())
             self.late += sum(line["late"] + line["partly_late"] for line in facts["steps"].values())
             self.given += sum(facts["sinks"].values())
+            if self.quarantined is not None:
+                self.quarantined += quarantined(facts)
         self.past.append((now, self.read, self.given))
         while now - self.past[0][0] > SPAN_S and len(self.past) > 2:
             self.past.popleft()
@@ -119,17 +123,24 @@ class Standing:
         speed_in, speed_out = self.speeds(now)
         parts = [f"epoch {count(self.epoch)}", f"in {speed_in}", f"out {speed_out}"]
         return "  ".join([*parts, *standing_words(
-            sum(self.lag.values()), self.watermarks, self.state_bytes(), self.late, self.dead
+            sum(self.lag.values()), self.watermarks, self.state_bytes(),
+            {"late": self.late, "dead": self.dead, "quarantined": self.quarantined},
         )])  # fmt: skip
 
 
+def quarantined(facts: Mapping[str, Any]) -> int:
+    """Give how many rows went into quarantine, by the lines of the expectations."""
+    return sum(line["quarantined"] for line in facts.get("expectations", {}).values())
+
+
 def standing_words(
-    lag: int, watermarks: Mapping[str, datetime | None], state_bytes: int, late: int, dead: int
-) -> list[str]:
-    """Give lag, watermark gap, state size, late and dead rows in words."""
+    lag: int, watermarks: Mapping[str, datetime | None], state_bytes: int,
+    aside: Mapping[str, int | None],
+) -> list[str]:  # fmt: skip
+    """Give lag, watermark gap, state size and the rows that went aside in words; None is left out."""
     return [
         f"lag {count(lag)}", f"watermark {gap(watermarks)}", f"state {size(state_bytes)}",
-        f"late {count(late)}", f"dead {count(dead)}",
+        *(f"{word} {count(rows)}" for word, rows in aside.items() if rows is not None),
     ]  # fmt: skip
 
 

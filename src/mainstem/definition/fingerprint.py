@@ -81,7 +81,7 @@ def _functions(plan: Plan, step: Step) -> list[Any]:
     found = [
         [
             one.name, list(map(str, one.takes)), str(one.gives), one.is_batch, one.is_deterministic,
-            one.on_error, one.null, one.digest,
+            one.on_error or "fail", one.null, one.digest,
         ]
         for one in plan.functions if one.name in called
     ]  # fmt: skip

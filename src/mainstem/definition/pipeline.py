@@ -304,8 +304,9 @@ class Pipeline(Recorder):
     def function(
         self, function: Callable[..., Any] | None = None, /, *, name: str = "",
         returns: str | None = None, takes: str | Sequence[str] | None = None, batch: bool = False,
-        open: Callable[[], Any] | None = None, deterministic: bool = True, on_error: str = "fail",
-        null: str = "skip", workers: int | None = None, batch_size: int = 65_536,
+        open: Callable[[], Any] | None = None, deterministic: bool = True,
+        on_error: str | None = None, null: str = "skip", workers: int | None = None,
+        batch_size: int = 65_536,
     ) -> Any:  # fmt: skip
         """Make a Python function one that SQL and verbs call by its name; a decorator.
 
@@ -326,7 +327,8 @@ class Pipeline(Recorder):
         deterministic : bool, optional
             False when equal arguments may give different results.
         on_error : str, optional
-            ``fail``: an exception ends the run. ``dead_letter``: the row is kept aside.
+            ``fail``: an exception ends the run. ``dead_letter``: the row is kept aside. When absent,
+            a run over inputs that end fails, and a stream goes on without the row (V10).
         null : str, optional
             ``skip``: a NULL among the arguments gives NULL without a call. ``call``: it is called.
         workers : int, optional

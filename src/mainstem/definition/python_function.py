@@ -85,8 +85,9 @@ def described(function: Any, name: str, options: dict[str, Any], file: str) -> P
     if not callable(function):
         raise _wrong(f"p.function is over a {type(function).__name__}", where, "put it over a def")
     _check_name(name, where)
-    for option, words in (("on_error", ON_ERROR), ("null", NULLS)):
-        _check_word(option, options[option], words, where)
+    if options["on_error"] is not None:
+        _check_word("on_error", options["on_error"], ON_ERROR, where)
+    _check_word("null", options["null"], NULLS, where)
     _check_number("batch_size", options["batch_size"], 1, where)
     workers = options["workers"]
     if workers is not None:
@@ -97,7 +98,7 @@ def described(function: Any, name: str, options: dict[str, Any], file: str) -> P
     return PythonFunction(
         name.lower(), _takes(function, options, where), _gives(function, options, where),
         is_batch=bool(options["batch"]), is_deterministic=bool(options["deterministic"]),
-        on_error=options["on_error"], null=options["null"], workers=workers,
+        on_error=options["on_error"] or "", null=options["null"], workers=workers,
         batch_size=options["batch_size"], digest=digest(function, open_),
         home=_home(function, file), call=function, open=open_, where=where,
     )  # fmt: skip

@@ -6,7 +6,7 @@ happen, and the runtime alone decides what they mean for the journal.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import field
 from datetime import datetime
 from pathlib import Path
@@ -63,8 +63,9 @@ class Event:
     """Something that happened in a run, as plain data: kind, step or source, facts.
 
     Kinds: ``source_read`` (rows, bytes, files), ``expectation_checked`` (of a relation: rule, counts,
-    samples), ``rows_kept`` (of a relation: table, rows, open), ``rows_replayed`` (of a relation: rows
-    taken from those kept aside, and what became of them), ``step_started``, ``progress`` (fraction 0–1, rows),
+    samples), ``expectation_failed`` (the rule that stopped a stream: counts of the run, samples),
+    ``rows_kept`` (of a relation: table, rows, open), ``rows_replayed`` (of a relation: rows taken from
+    those kept aside, and what became of them), ``step_started``, ``progress`` (fraction 0–1, rows),
     ``step_finished`` (rows, seconds), ``sink_staged``, ``sink_committed`` (rows, files, token).
     """
 
@@ -136,12 +137,35 @@ class StreamSettings:
         Records of a source that one epoch takes at most.
     max_pending : int
         Epochs that may wait for a sink; then reading waits.
+    script : object, optional
+        What the rows come from in place of the sources, epoch by epoch: for tests
+        (`mainstem.testing.script`).
     """
 
     ending: str = ""
     until: datetime | None = None
     epoch_rows: int = 200_000
     max_pending: int = 8
+    script: Any = None
+
+
+@record
+class BackupSettings:
+    """Where copies of a stream's state go, how often, and how many are kept.
+
+    Parameters
+    ----------
+    folder : Path
+        Takes one folder for each copy.
+    every_s : float
+        Seconds between the begins of two.
+    keep : int
+        The newest ones that stay.
+    """
+
+    folder: Path
+    every_s: float
+    keep: int
 
 
 @record
@@ -155,7 +179,8 @@ class RunSettings:
     read: the state file must know it. With `is_resumed`, tables that the last failed run had
     finished are taken from it where they would be the same. `history` has the rows that earlier
     committed runs had, oldest first, by ``relation.rule``. With `replay` a relation is not read or
-    computed: its rows are those that were kept aside.
+    computed: its rows are those that were kept aside. `hurry` is called where a stream waits in the
+    middle of an epoch; it raises when the run was asked to end and has had its time.
     """
 
     run_id: str
@@ -174,6 +199,8 @@ class RunSettings:
     history: dict[str, tuple[int, ...]] = field(default_factory=dict)
     replay: Replay | None = None
     stream: StreamSettings | None = None
+    backups: BackupSettings | None = None
+    hurry: Callable[[], None] | None = field(default=None, compare=False, repr=False)
 
 
 @record

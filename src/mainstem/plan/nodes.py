@@ -248,7 +248,8 @@ class PythonFunction:
     is_deterministic : bool
         Whether equal arguments always give an equal result (V9).
     on_error : str
-        What an exception does: ``"fail"`` ends the run, ``"dead_letter"`` keeps the row aside.
+        What an exception does: ``"fail"`` ends the run, ``"dead_letter"`` keeps the row aside; ``""``
+        does the first over inputs that end and the second in a stream (V10).
     null : str
         ``"skip"``: a NULL among the arguments gives NULL without a call; ``"call"``.
     workers : int or None

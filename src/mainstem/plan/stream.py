@@ -20,10 +20,14 @@ from mainstem.record import record
 ROW_WATERMARK, END, TIME = "__w", "__end", "__time"
 # What the closing query of a node reads: keys and results, or rows, of windows that are complete.
 CLOSED = "__closed"
+# Of the rows of a top-N with a TTL: the number of the session of its key, and its first and last time.
+SESSION_NUMBER, FIRST_START, LAST_START = "__session", "__start", "__last"
 # The columns that a window table adds.
 WINDOW_COLUMNS = ("window_start", "window_end", "window_time")
 
 DELTA, WINDOW, SESSION, RUNNING, TOP = "delta", "window", "session", "running", "top"
+# Rows with the results of Python functions; the engine makes them of what the query gives.
+MAP = "map"
 
 # Kinds of relations, as a step over a stream sees them.
 STATIC = "static"  # the same rows all the time
@@ -79,13 +83,14 @@ class StreamNode:
     step : str
         The step that it is a part of.
     kind : str
-        ``delta``, ``window``, ``session``, ``running`` or ``top``.
+        ``delta``, ``map``, ``window``, ``session``, ``running`` or ``top``.
     shape : Shape
         Of what it gives.
     inputs : tuple of str
         Names of the stream relations that it reads.
     query : Query
-        Of ``delta`` its rows. Of the others what is asked of `CLOSED`.
+        Of ``delta`` its rows. Of ``map`` the columns and arguments of the rows that functions are
+        called for. Of the others what is asked of `CLOSED`.
     first : Query or None
         Of ``delta``: `query` for the first epoch of all, in which bounded inputs are read (T9).
     rows : Query or None
@@ -98,7 +103,8 @@ class StreamNode:
     calls : tuple of (name, Call)
         Of a grouped node: the aggregates ``a0 …`` over the columns of `rows`.
     keep : Query or None
-        Of ``top``: which of the rows in `CLOSED` can still be among the first.
+        Of ``top``: which of the rows in `CLOSED` can still be among the first; with a `ttl` in each
+        session, with its bounds.
     is_grouped : bool
         Whether `CLOSED` has keys and aggregates, and not rows.
     late : Query or None
@@ -134,7 +140,7 @@ class StreamNode:
     @property
     def is_stateful(self) -> bool:
         """Say whether it keeps anything from epoch to epoch."""
-        return self.kind != DELTA
+        return self.kind not in (DELTA, MAP)
 
 
 @record

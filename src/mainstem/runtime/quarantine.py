@@ -14,9 +14,17 @@ from typing import TYPE_CHECKING, Any, cast
 from mainstem.definition.pipeline import Pipeline
 from mainstem.definition.resolve import Resolved, resolve
 from mainstem.engines.spec import Event, Replay
-from mainstem.errors import MainstemError, OutsideError, Place, SettingsError, StateError, listing
+from mainstem.errors import (
+    MainstemError,
+    OutsideError,
+    Place,
+    SettingsError,
+    StateError,
+    UnsupportedError,
+    listing,
+)
 from mainstem.plan import tree as t
-from mainstem.plan.nodes import Expectation, Plan
+from mainstem.plan.nodes import Expectation, Plan, is_stream
 from mainstem.runtime.aside import Chosen, Explained, Preview, chosen_rows
 from mainstem.runtime.query import refuse_while_running
 from mainstem.runtime.run import RunOptions, at_rest, load_engine, new_run_id, preview, run
@@ -207,6 +215,8 @@ class Quarantine:
         ------
         SettingsError
             Without a filter.
+        UnsupportedError
+            For dead letters of a stream.
         StateError
             When there is nothing to drop.
         """  # noqa: DOC501 - built by a function
@@ -219,6 +229,11 @@ class Quarantine:
                 fix="name them with --rule, --reason, --run or --id, or write --all",
             )  # fmt: skip
         given = self._meant(chosen)
+        if aside.is_of_stream(self._folder, given):
+            raise UnsupportedError(
+                f"the rows of {given.table} are dead letters of a stream, which have no status",
+                code="StreamNotYet", fix="leave them: they are counted, and nothing waits for them",
+            )  # fmt: skip
         wanted = aside.count(self._folder, given) if expected is None else expected
         if not wanted:
             raise _no_rows(given.table, "that are open and meant")
@@ -336,6 +351,8 @@ class Quarantine:
         plan = self._resolved.plan
         if plan is None or (plan.source(given.relation) or plan.step(given.relation)) is None:
             return f"nothing: the pipeline has no {given.relation!r} any more"
+        if is_stream(plan):
+            return "nothing: rows of a stream are not replayed by this version"
         try:
             facts = self._judged(given)[-1].facts
         except MainstemError as error:

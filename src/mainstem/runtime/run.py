@@ -18,7 +18,15 @@ from typing import Any, cast
 
 from mainstem import __version__
 from mainstem.definition.parameter import read_params
-from mainstem.engines.spec import Engine, Event, Program, Replay, RunSettings, StreamSettings
+from mainstem.engines.spec import (
+    BackupSettings,
+    Engine,
+    Event,
+    Program,
+    Replay,
+    RunSettings,
+    StreamSettings,
+)
 from mainstem.errors import (
     CheckFailed,
     Findings,
@@ -39,6 +47,7 @@ from mainstem.runtime.quality import history
 from mainstem.runtime.scope import (
     Scope,
     prints,
+    refuse_stream_replay,
     refuse_unsafe,
     replay_plan,
     replay_tables,
@@ -83,6 +92,8 @@ class RunOptions:
         and committed, and nothing else.
     stream : StreamSettings
         How a plan over sources that never end runs.
+    backups : BackupSettings or None
+        Copies of its state that are made meanwhile.
     """
 
     base_dir: Path = field(default_factory=Path.cwd)
@@ -97,6 +108,7 @@ class RunOptions:
     now: datetime | None = None
     replay: Replay | None = None
     stream: StreamSettings = field(default_factory=StreamSettings)
+    backups: BackupSettings | None = None
 
 
 def load_engine(name: str) -> Engine:
@@ -175,8 +187,9 @@ def run(plan: Plan, options: RunOptions | None = None) -> Iterator[Event]:
                 settings = _settings(run_id, folder, params, options)
                 facts = described(plan)
                 settings = replace(
-                    settings, prints=prints(facts, params), plan_fingerprint=facts["fingerprint"]
-                )
+                    settings, prints=prints(facts, params), plan_fingerprint=facts["fingerprint"],
+                    hurry=stops.hurry,
+                )  # fmt: skip
                 inner = _locked_run(engine, (plan, facts), tables, settings, stops)
                 with closing(cast("Any", inner)):
                     yield from stops.outside(inner)
@@ -211,7 +224,7 @@ def _settings(
         run_id, folder.absolute(), options.base_dir.absolute(), params, options.memory_limit,
         options.threads, (options.now or datetime.now(UTC)).isoformat(timespec="microseconds"),
         run_key=options.run_key, is_resumed=options.resume, replay=options.replay,
-        stream=options.stream,
+        stream=options.stream, backups=options.backups,
     )  # fmt: skip
 
 
@@ -245,6 +258,7 @@ def _streamed(
     plan, facts = described_plan
     past = records(journal.entries)
     streaming.refuse_bounded(past, settings)
+    streaming.refuse_lost(past, settings)
     settings = replace(settings, epoch=1 + sum(r.is_committed for r in past))
     tables = [s.name for s in plan.tables]
     start = start_entry(engine, settings, plan.name, tables, facts) | streaming.started(settings)
@@ -293,6 +307,7 @@ def preview(plan: Plan, options: RunOptions) -> list[Event]:
     """
     if options.replay is None:
         raise InternalError("a preview of nothing")
+    refuse_stream_replay(plan)
     engine = load_engine(options.engine)
     refuse_gaps(engine, plan)
     params = read_params(plan.params, options.params)

@@ -112,6 +112,11 @@ def restore(folder: Path, backup_folder: Path) -> dict[str, Any]:
     OutsideError
         When the backup is none.
     """
+    from mainstem.runtime.backups import copies
+
+    if not (backup_folder / STATE).exists():
+        # A folder of copies: the newest one.
+        backup_folder = [backup_folder, *copies(backup_folder)][-1]
     check_format(backup_folder)
     if not (backup_folder / STATE).exists():
         raise OutsideError(

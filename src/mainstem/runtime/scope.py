@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from mainstem.engines.spec import Engine, Written
-from mainstem.errors import Findings, SettingsError, StateError, listing
-from mainstem.plan.nodes import Plan, Source, fingerprint
+from mainstem.errors import Findings, SettingsError, StateError, UnsupportedError, listing
+from mainstem.plan.nodes import Plan, Source, fingerprint, is_stream
 from mainstem.plan.selection import above, below, narrowed, replayed
 from mainstem.record import record
 from mainstem.sql.delta import STATIC, growths, is_incremental, needs_key, refusals
@@ -100,11 +100,14 @@ def replay_tables(plan: Plan, name: str) -> frozenset[str]:
     ------
     SettingsError
         When there are none.
+    UnsupportedError
+        When the rows are of a stream.
     CheckFailed
         When one of them would hold wrong rows afterwards.
     """
     from mainstem.sql.replay import replay_faults
 
+    refuse_stream_replay(plan)
     names = below(plan, [name]) | {name}
     tables = frozenset(step.name for step in plan.tables if step.name in names)
     if not tables:
@@ -114,6 +117,23 @@ def replay_tables(plan: Plan, name: str) -> frozenset[str]:
         )  # fmt: skip
     Findings(replay_faults(plan, name, tables)).raise_errors()
     return tables
+
+
+def refuse_stream_replay(plan: Plan) -> None:
+    """Refuse to replay rows that a stream has kept aside.
+
+    Raises
+    ------
+    UnsupportedError
+        The windows that such rows belong to have mostly closed.
+    """
+    if is_stream(plan):
+        raise UnsupportedError(
+            "rows that a stream has kept aside are not replayed by this version: the windows that they "
+            "belong to may have closed", code="StreamNotYet",
+            fix="export them (mainstem quarantine export), correct them, write them where the source "
+            "reads, and drop them here (mainstem quarantine drop)",
+        )  # fmt: skip
 
 
 def replay_plan(plan: Plan, name: str, tables: frozenset[str]) -> Plan:

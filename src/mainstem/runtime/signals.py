@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -12,6 +13,8 @@ from typing import TypeVar
 from mainstem.errors import Stopped, Terminated
 
 T = TypeVar("T")
+# How long an epoch may go on after a signal: a function that never returns would hold the run for ever.
+GRACE_S = 5.0
 
 
 class StopSignal(KeyboardInterrupt):
@@ -36,11 +39,24 @@ class Stops:
     def __init__(self) -> None:
         self.is_shielded = False
         self.pending = 0
+        self.since = 0.0
 
     def handle(self, number: int, _frame: FrameType | None) -> None:
         """Be the handler of the signals."""
         if not self.is_shielded:
+            self.since = self.since or time.monotonic()
             self.pending = number
+
+    def hurry(self) -> None:
+        """End a stream in the middle of an epoch that has had `GRACE_S` to come to its end.
+
+        Raises
+        ------
+        StopSignal
+            The epoch is undone; the next run computes it again.
+        """
+        if self.pending and not self.is_shielded and time.monotonic() - self.since > GRACE_S:
+            raise StopSignal(self.pending)
 
     def outside(self, events: Generator[T, None, None]) -> Iterator[T]:
         """Give events to the caller; when a signal came, raise `StopSignal` where the run stands."""

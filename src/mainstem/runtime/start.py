@@ -193,14 +193,25 @@ def run_options(
     resolved: Resolved, *, params: Mapping[str, Any], engine: str,
     base_dir: str | Path | None = None, state_dir: str | Path | None = None,
     memory_limit: str = "", threads: int = 0, run_key: str = "",
-    select: str | Sequence[str] = (), resume: bool = False,
+    select: str | Sequence[str] = (), resume: bool = False, backup_to: str = "",
+    backup_every: str = "", backup_keep: int | None = None,
 ) -> RunOptions:  # fmt: skip
     """Give the options of a run; what is given here is closer than what mainstem.toml says."""
     said = {name: setting.value for name, setting in resolved.settings.run().items()}
+    to, every = backup_to or said.get("backup_to", ""), backup_every or said.get("backup_every", "")
+    keep = said.get("backup_keep") if backup_keep is None else backup_keep
+    base = base_of(resolved.pipeline, base_dir)
+    # Given here a path is from where the user stands, in mainstem.toml from the pipeline.
+    root = Path.cwd() if backup_to else base
+    backups = None
+    if to or every or keep is not None:
+        from mainstem.runtime.backups import backup_settings
+
+        backups = backup_settings(resolved.pipeline.name, root, to, every, keep)
     return RunOptions(
-        base_of(resolved.pipeline, base_dir), state_of(resolved, base_dir, state_dir), dict(params),
+        base, state_of(resolved, base_dir, state_dir), dict(params),
         engine, memory_limit or said.get("memory_limit", ""), threads or said.get("threads", 0),
-        run_key, (select,) if isinstance(select, str) else tuple(select), resume,
+        run_key, (select,) if isinstance(select, str) else tuple(select), resume, backups=backups,
     )  # fmt: skip
 
 

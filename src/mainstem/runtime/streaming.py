@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from mainstem.engines.spec import Engine, Event, RunSettings, StreamSettings
 from mainstem.errors import SettingsError, StateError
-from mainstem.plan.nodes import Plan, is_stream
+from mainstem.plan.nodes import Expectation, Plan, is_stream
 from mainstem.record import mutable
 from mainstem.runtime.journal import Journal, RunRecord
 from mainstem.runtime.signals import StopSignal
@@ -98,6 +98,9 @@ class Totals:
     delivered: dict[str, dict[str, Any]] = field(default_factory=dict)
     epochs: int = 0
     epoch: int = 0
+    # By ``relation.rule``; and the rows kept aside, by table.
+    expectations: dict[str, dict[str, Any]] = field(default_factory=dict)
+    kept: dict[str, dict[str, Any]] = field(default_factory=dict)
     # What the end of the run says of it: caught up, closed …
     end: str = ""
     is_final: bool = False
@@ -115,6 +118,21 @@ class Totals:
             )  # fmt: skip
         elif event.kind == "stream_started":
             self.epoch = facts["epoch"]
+            for table, n_open in facts.get("kept", {}).items():
+                on = table.removesuffix("__quarantine")
+                self.kept[table] = {"on": on, "table": table, "rows": 0, "open": n_open}
+        elif event.kind == "expectation_checked":
+            # Of a bounded input, which is judged whole: of a lookup again each time that it is loaded.
+            self.expectations[f"{event.name}.{facts['rule']}"] = {"on": event.name, **facts}
+            if event.name in self.sources:
+                self.sources[event.name]["quarantined"] = sum(
+                    line["quarantined"] for line in self.expectations.values()
+                    if line["on"] == event.name
+                )  # fmt: skip
+        elif event.kind == "expectation_failed":
+            self._failed(event.name, facts)
+        elif event.kind == "rows_kept":
+            self.kept[facts["table"]] = {"on": event.name, **facts}
         elif event.kind == "stream_stopped":
             self.is_final, self.delivered = facts["is_final"], facts["sinks"]
         elif event.kind == "epoch_committed":
@@ -140,6 +158,32 @@ class Totals:
                 own[word] += line[word]
         for name, count in facts["sinks"].items():
             self.offered[name] = self.offered.get(name, 0) + count
+        for name, counts in facts.get("expectations", {}).items():
+            self._checked(name, counts)
+        for name, samples in facts.get("samples", {}).items():
+            self.expectations[name]["samples"] += samples
+
+    def _checked(self, name: str, counts: dict[str, int]) -> None:
+        """Add what an epoch has found about a rule."""
+        line = self.expectations[name]
+        for word, count in counts.items():
+            line[word] += count
+        line["is_met"] = not line["failed"]
+        n_aside = counts["quarantined"]
+        for lines in (self.sources, self.steps):
+            if line["on"] in lines:
+                lines[line["on"]]["quarantined"] += n_aside
+        if n_aside:
+            kept = self.kept[f"{line['on']}__quarantine"]
+            kept["rows"] += n_aside
+            kept["open"] += n_aside
+
+    def _failed(self, on: str, facts: dict[str, Any]) -> None:
+        """Take what the rule has found that stopped the run; its last epoch was undone."""
+        line = self.expectations[f"{on}.{facts['rule']}"]
+        line |= {"is_met": False, **{w: facts[w] for w in ("checked", "failed", "samples")}}
+        gone = line["failed"] if line["on_fail"] != "warn" else 0
+        line["passed"] = line["checked"] - gone
 
     def sinks(self) -> dict[str, dict[str, Any]]:
         """Give a line for each table: rows of this run and those that waited since the last one."""
@@ -172,8 +216,8 @@ class Totals:
     def to_dict(self) -> dict[str, Any]:
         """Give the ledger as plain data."""
         return {
-            "sources": self.sources, "steps": self.steps, "sinks": self.sinks(), "expectations": {},
-            "kept": {}, "replay": {}, "epochs": self.epochs,
+            "sources": self.sources, "steps": self.steps, "sinks": self.sinks(),
+            "expectations": self.expectations, "kept": self.kept, "replay": {}, "epochs": self.epochs,
         }  # fmt: skip
 
 
@@ -185,6 +229,15 @@ def _source(
         "quarantined": 0, "files": None, "bytes": None, "in_place": False, "unknown_fields": 0,
         "position": "", "watermark": None, "known": None, "new": None,
     } | more  # fmt: skip
+
+
+def _rule(rule: Expectation) -> dict[str, Any]:
+    """Give the line of a rule before any row has come."""
+    words = ("checked", "passed", "failed", "quarantined", "dropped", "warned")
+    return {
+        "on": rule.on, "rule": rule.name, "kind": rule.kind, "on_fail": rule.on_fail,
+        "text": rule.text, **dict.fromkeys(words, 0), "is_met": True, "found": "", "samples": [],
+    }  # fmt: skip
 
 
 def _place(binding: Any) -> str:
@@ -207,7 +260,9 @@ def refuse_bounded(past: tuple[RunRecord, ...], settings: RunSettings) -> None:
         return
     last = streams[-1]
     is_bounded = settings.stream is not None and settings.stream.ending == "bounded"
-    if is_bounded and last.open_state:
+    # A script knows when its sources have ended, however many runs there were before.
+    is_script = settings.stream is not None and settings.stream.script is not None
+    if is_bounded and last.open_state and not is_script:
         raise StateError(
             f"run {last.run_id} left open stream state; a bounded run starts from none",
             code="OpenStreamState", fix="go on with the stream, or name another --state-dir",
@@ -216,6 +271,25 @@ def refuse_bounded(past: tuple[RunRecord, ...], settings: RunSettings) -> None:
         raise StateError(
             f"run {last.run_id} was bounded and has closed every window: no row can follow",
             code="StreamClosed", fix="name another --state-dir, which reads the sources anew",
+        )  # fmt: skip
+
+
+def refuse_lost(past: tuple[RunRecord, ...], settings: RunSettings) -> None:
+    """Refuse a directory whose state file is gone, though a stream has left epochs in it.
+
+    Raises
+    ------
+    StateError
+        Begun anew, a source that starts at its end would leave out what came since the last run.
+    """
+    path = settings.state_dir / "state.duckdb"
+    left = [run for run in past if run.stream.get("epochs")]
+    if left and not path.exists():
+        raise StateError(
+            f"the state file {path} is gone, in which run {left[-1].run_id} has left epoch "
+            f"{left[-1].stream['epoch']}", code="StateDamaged",
+            fix=f"move {settings.state_dir} away, and put a backup in its place "
+            "(`mainstem state restore`) or compute everything anew",
         )  # fmt: skip
 
 
@@ -237,12 +311,14 @@ def stream_events(
     signal is raised after it.
     """  # noqa: DOC501 - raised again
     from mainstem.engines.desk import Desk
+    from mainstem.runtime.backups import Backups
     from mainstem.runtime.socket import answering
 
     journal.append(start)
     shown = {k: v for k, v in start.items() if k not in ("kind", "at", "plan")}
     endless = {s.name: _source(0, 0, 0, 0) for s in plan.sources if not s.bounded}
-    totals, began = Totals(plan, endless), time.monotonic()
+    rules = {f"{rule.on}.{rule.name}": _rule(rule) for rule in plan.expectations}
+    totals, began = Totals(plan, endless, expectations=rules), time.monotonic()
     status, error, stop = "failed", None, None
     try:
         yield Event("run_started", plan.name, shown | {"state_dir": str(settings.state_dir)})
@@ -251,9 +327,13 @@ def stream_events(
             stack.enter_context(answering(settings.state_dir, desk))
             events = engine.stream(plan, settings, desk)
             stack.enter_context(closing(cast("Any", events)))
+            backups = stack.enter_context(
+                Backups(settings.state_dir, settings.backups, lambda: totals.epoch)
+            )
             for event in events:
                 totals.take(event)
                 yield event
+                yield from backups.events(plan.name)
         status, totals.end = "succeeded", ENDS[settings.stream.ending if settings.stream else ""]
     except (StopSignal, GeneratorExit) as signal:
         # Between two epochs nothing is half done: the stream goes on where it stopped.

@@ -106,7 +106,8 @@ def _loaded(facts: dict[str, Any], declared: dict[str, PythonFunction]) -> Pytho
         found = declared.get(name)
         if found is None or found.digest != facts["digest"]:
             raise RuntimeError(f"{facts['home']} has changed since the run began")
-        return found
+        # What the declaration leaves open is decided by the run.
+        return replace(found, on_error=facts["on_error"])
     call, open_ = pickle.loads(facts["code"])  # noqa: S301 - from the run that started this process
     one = PythonFunction(
         name,

@@ -106,6 +106,16 @@ RUN_OPTIONS: dict[str, RunOption] = {
         "Where state, journal and lock are kept, from the pipeline's folder.", str, r".+",
         '".mainstem"', "a path",
     ),
+    "backup_to": RunOption(
+        "Streams: folder for copies of the state, from the pipeline's folder.", str, r".+",
+        '"/backups"', "a path",
+    ),
+    "backup_every": RunOption(
+        "Streams: how often a copy of the state is made.", str, r"\d+ ?[a-z]+", '"10 minutes"',
+        "a number with its unit",
+    ),
+    "backup_keep": RunOption("Streams: copies of the state that are kept.", int, r"[1-9]\d{0,3}", "3",
+                             "a whole number from 1 to 9999"),
 }  # fmt: skip
 
 

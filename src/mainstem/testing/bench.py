@@ -18,17 +18,20 @@ from mainstem.definition.resolve import Resolved, resolve
 from mainstem.errors import Finding, SettingsError, listing, nearest
 from mainstem.formats.coercion import coerce_text
 from mainstem.formats.records import Misfit
-from mainstem.plan.nodes import Binding, Plan, Step
+from mainstem.plan.nodes import Binding, Plan, Step, is_stream
 from mainstem.plan.selection import chosen_tables, narrowed
 from mainstem.plan.types import TIMESTAMP
 from mainstem.record import record
 from mainstem.runtime.query import Answer, connect
+from mainstem.runtime.run import RunOptions
 from mainstem.runtime.run import run as run_plan
 from mainstem.runtime.start import base_of, run_options
+from mainstem.testing.arrivals import Sections, arrivals_of, sections_of
 from mainstem.testing.given import Given, bound_plan
 from mainstem.testing.ran import Ran, content
 
 if TYPE_CHECKING:
+    from mainstem.testing.script import Script
     from mainstem.testing.snapshot import Album
 
 
@@ -45,7 +48,8 @@ class Words:
     params, env, flags, run_key, select, resume, engine
         As `Pipeline.run` has them.
     now : datetime or str
-        What ``now()`` and rules of freshness take for the start of the run.
+        What ``now()`` and rules of freshness take for the start of the run; of a stream the time at
+        which its clock begins.
     real : list of str
         Sources that are read as the pipeline binds them.
     views : list of str
@@ -93,13 +97,16 @@ class Bench:
         self.album: Album | None = None
         self._bindings: dict[str, Binding] = {}
         self._number = 0
+        # Of a stream: what was given so far, and whether its windows are closed.
+        self._script: Script | None = None
+        self._is_over = False
 
     @property
     def state_dir(self) -> Path:
         """Give the state directory of its runs."""
         return self.folder / "state"
 
-    def run(self, given: Mapping[str, Given], **words: Any) -> Ran:
+    def run(self, given: Mapping[str, Given] | Sections, **words: Any) -> Ran:
         """Check and run the pipeline; words that are not given are those of the run before."""
         self.take(words)
         return self.finish(self.resolved(), given)
@@ -131,23 +138,24 @@ class Bench:
         with redirect_stdout(sys.stderr):
             return resolve(self.pipeline, env=self.words.env, flags=self.words.flags)
 
-    def finish(self, resolved: Resolved, given: Mapping[str, Given]) -> Ran:
+    def finish(self, resolved: Resolved, given: Mapping[str, Given] | Sections) -> Ran:
         """Run the pipeline that was checked."""
+        sections = sections_of(given)
         whole = resolved.checked_plan()
         self.warnings = tuple(f for f in resolved.findings.items if f.severity == "warning")
         plan = redirected(whole, self.folder / "sinks", self.words.views)
         part = narrowed(plan, chosen_tables(plan, self.words.select))
         self._number += 1
         bound = bound_plan(
-            plan, given, self.folder / "given", number=self._number, base_dir=self.base_dir,
+            plan, _firsts(plan, sections), self.folder / "given", number=self._number, base_dir=self.base_dir,
             needed=[source.name for source in part.sources], real=self.words.real,
             earlier=self._bindings,
         )  # fmt: skip
         declared = {source.name: source.binding for source in plan.sources}
         self._bindings = {s.name: s.binding for s in bound.sources if s.binding != declared[s.name]}
-        return Ran(self, bound, self._end(resolved, bound))
+        return Ran(self, bound, self._end(resolved, bound, sections))
 
-    def _end(self, resolved: Resolved, bound: Plan) -> Mapping[str, Any]:
+    def _end(self, resolved: Resolved, bound: Plan, sections: Sections) -> Mapping[str, Any]:
         words = self.words
         options = run_options(
             resolved, params=words.params, engine=words.engine, base_dir=base_of(self.pipeline),
@@ -155,9 +163,51 @@ class Bench:
             resume=words.resume,
         )  # fmt: skip
         options = replace(options, now=instant(words.now))
+        if is_stream(bound):
+            return self._play(bound, sections, options)
         with redirect_stdout(sys.stderr), closing(cast("Any", run_plan(bound, options))) as events:
             end = [event for event in events if event.kind == "run_ended"][-1]
         return cast("Mapping[str, Any]", end.facts)
+
+    def _play(self, bound: Plan, sections: Sections, options: RunOptions) -> Mapping[str, Any]:
+        """Run a stream as its marks say; another run goes on where the one before has stopped."""
+        from mainstem.testing.play import play
+        from mainstem.testing.script import Script, epochs_of, is_stopped
+
+        if self._is_over:
+            raise SettingsError(
+                "the run before has closed every window: its sources had ended", code="GivenForm",
+                fix="end what it is given with -- stop",
+            )  # fmt: skip
+        real = [s.name for s in bound.sources if not s.bounded and s.name in self.words.real]
+        if real:
+            raise SettingsError(
+                f"{real[0]!r} never ends: a test cannot read all of it", code="GivenForm",
+                fix="give it rows",
+            )  # fmt: skip
+        if self._script is None:
+            self._script = Script(bound, self.folder / "arrived", options.now)
+        self._script.plan = bound
+        named = {source.name.lower(): source for source in bound.sources}
+        lookups = frozenset(s.name for s in bound.sources if s.is_lookup)
+        arrivals = [
+            one for name, given in sections if (source := named[name.lower()]).is_lookup
+            or not source.bounded for one in arrivals_of(source, given)
+        ]  # fmt: skip
+        epochs = epochs_of(arrivals, lookups)
+        facts = play(bound, self._script, epochs, options)
+        self._is_over = not is_stopped(epochs)
+        return facts
+
+    @property
+    def clock(self) -> datetime | None:
+        """Give the time of a stream's clock; None of a pipeline that has none."""
+        return self._script.clock if self._script is not None else None
+
+    @property
+    def watermarks(self) -> dict[str, datetime | None]:
+        """Give the watermark of each endless source."""
+        return dict(self._script.watermarks) if self._script is not None else {}
 
     def ask(self, sql: str) -> Answer:
         """Answer a question, in DuckDB's SQL, to the tables in the state file."""
@@ -184,6 +234,27 @@ class Bench:
         reader.run(base_dir=self.folder, state_dir=folder, engine=self.words.engine)
         with connect(folder) as tables:
             return list(tables.query("SELECT * FROM found").rows)
+
+
+def _firsts(plan: Plan, sections: Sections) -> dict[str, Given]:
+    """Give by source what is given for it; of a lookup of a stream its first version.
+
+    Raises
+    ------
+    SettingsError
+        When a source that ends is given rows twice.
+    """
+    versioned = {s.name.lower() for s in plan.sources if s.is_lookup or not s.bounded}
+    found: dict[str, Given] = {}
+    for name, given in sections:
+        if name.lower() not in {one.lower() for one in found}:
+            found[name] = given
+        elif name.lower() not in versioned or not is_stream(plan):
+            raise SettingsError(
+                f"rows of {name!r} are given twice", code="GivenForm",
+                fix="give them once: this source ends",
+            )  # fmt: skip
+    return found
 
 
 def redirected(plan: Plan, folder: Path, views: Sequence[str]) -> Plan:
@@ -217,7 +288,7 @@ def redirected(plan: Plan, folder: Path, views: Sequence[str]) -> Plan:
 def _sink(step: Step, folder: Path) -> Binding:
     sink = cast("Binding", step.sink)
     options = sink.as_dict()
-    if sink.type == "state" or options.get("mode", "overwrite") == "overwrite":
+    if sink.type not in ("files", "duckdb") or options.get("mode", "overwrite") == "overwrite":
         return state()
     own = folder / step.name
     own.mkdir(parents=True, exist_ok=True)

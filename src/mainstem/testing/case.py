@@ -32,7 +32,8 @@ table that is compared), ``with`` (words of that table: ``mode updating``, ``ttl
 
 ``expect`` (may repeat: what follows ``CREATE EXPECTATION`` in a file), ``quarantine NAME`` (the rows that went into
 the quarantine of NAME: the rule, the row's number in its file, its columns), ``dead NAME`` (the records that became
-dead letters: the row's number, the column or null, and words of the message).
+dead letters: the row's number, the column or null, and words of the message). Where there is a ``stream``, they, the
+``ledger`` and ``fails`` hold of the stream as well; the row's number is then that in its partition.
 
 ``stream`` (rows of the same pipeline over sources that never end; as a bag, or for an updating table its folded
 content), ``late`` or ``late STEP`` (what goes to ``STEP__late``: the step's input columns, then perhaps the row's
@@ -47,7 +48,8 @@ epochs behind it.
 A case of a pipeline file has ``pipeline FILE`` in place of ``source`` lines (from the case file's folder; perhaps
 ``FILE --pipeline NAME``): `mainstem.testing.filecase`. ``rows NAME`` bind its sources, perhaps below a head, told by a
 line of ``==`` under each name; ``result NAME`` (may repeat) are the rows of a table or view, of the columns that its
-head names. ``query``, over all of it, is only needed for ``batch``. ``param`` gives a value (``day = 2024-01-01``),
+head names. Rows of a source that never ends may have marks among them, and ``late NAME`` is what came too late for a
+table or view. ``query``, over all of it, is only needed for ``batch``. ``param`` gives a value (``day = 2024-01-01``),
 ``real`` names the sources that are read as the pipeline binds them, ``env`` its environment, ``now`` its clock, ``key``
 the run key, ``select`` the tables.
 
@@ -58,8 +60,10 @@ rows a Parquet file holds. ``options NAME`` are the file's options as JSON.
 Cells are parted by ``|``. ``null`` is NULL, ``''`` the empty text, a cell in ``'…'`` keeps its spaces; lists, maps
 and structs are JSON. Marks stand between rows; ``crash``, ``pause``, ``watermark`` and ``idle`` end an epoch:
 
-``-- crash``, ``-- pause``
-    The process is killed and started again; nothing comes for a moment, shorter than any ``idle``.
+``-- crash``
+    The process is killed, while it computes what comes next, and started again.
+``-- pause``, ``-- pause 30 seconds``
+    Nothing comes for a moment, shorter than any ``idle``; nothing comes for so long.
 ``-- watermark TIME``
     The source's watermark is TIME now (or ``none``): a claim that is checked.
 ``-- partition NAME``
@@ -91,7 +95,7 @@ _REPEATED = (
     "source", "rows", "file", "parquet", "options", "param", *_STEPS, "error", "warning", "late", "expect",
     "quarantine", "dead", "result",
 )  # fmt: skip
-_MARKS = ("crash", "pause", "watermark", "partition", "idle", "stop")
+MARKS = ("crash", "pause", "watermark", "partition", "idle", "stop")
 _LINE = re.compile(r"(?P<key>[a-z]+)(?:\s+(?P<name>[A-Za-z_][\w.]*))?:(?:\s+(?P<value>.*))?$")
 _ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|(.?))")
 _ESCAPED = {"n": b"\n", "r": b"\r", "t": b"\t", "\\": b"\\"}
@@ -157,6 +161,8 @@ class Case:
     aside: tuple[tuple[str, tuple[Row, ...]], ...] = ()
     pipeline: str = ""
     results: tuple[tuple[str, str], ...] = ()
+    sections: tuple[tuple[str, str], ...] = ()
+    late_texts: tuple[tuple[str, str], ...] = ()
     run: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -243,6 +249,9 @@ class _Reader:
     def table(self, key: str) -> tuple[Row, ...] | None:
         return next((tuple(map(cells, p[2])) for p in self.parts if p[0] == key), None)
 
+    def texts(self, key: str) -> tuple[tuple[str, str], ...]:
+        return tuple((p[1], "\n".join(p[2])) for p in self.parts if p[0] == key)
+
     def lines(self, key: str) -> tuple[str, ...]:
         return tuple(self.one(key).splitlines())
 
@@ -267,7 +276,7 @@ class _Reader:
                 for p in self.parts if p[0] in ("quarantine", "dead")
             ),
             self.one("pipeline"),
-            tuple((p[1], "\n".join(p[2])) for p in self.parts if p[0] == "result"),
+            self.texts("result"), self.texts("rows"), self.texts("late"),
             tuple((key, self.one(key)) for key in _OF_FILE if self.one(key)),
         )  # fmt: skip
         if not made.title or not (made.query or made.pipeline):
@@ -290,7 +299,7 @@ class _Reader:
     def of_one_form(self, made: Case) -> None:
         """Refuse words of a pipeline file where there is none, and of an own pipeline beside one."""
         theirs = (
-            "source", "view", "table", "dedupe", "with", "columns", "kind", "refuses", "stream", "late",
+            "source", "view", "table", "dedupe", "with", "columns", "kind", "refuses", "stream",
             "parquet", "options",
         )  # fmt: skip
         others = theirs if made.pipeline else ("result", *_OF_FILE)
@@ -334,6 +343,10 @@ class _Reader:
     def bound_sources(self) -> tuple[CaseSource, ...]:
         """Give the sources of a pipeline file that the case has rows for."""
         keys = ("rows", "file")
+        for _, name, _, number in (p for p in self.parts if p[0] == "late"):
+            if not name:
+                raise self.wrong("late: needs the name of a table or view", number,
+                                 "write late NAME:")  # fmt: skip
         for key, name, _, number in self.parts:
             if key in keys and not name:
                 raise self.wrong(f"{key}: needs the name of a source", number,
@@ -384,14 +397,30 @@ def file_bytes(line: str) -> bytes:
 
 
 def _row(line: str) -> Row | Mark:
-    if line.startswith("-- "):
-        kind, _, value = line[3:].partition(" ")
-        if kind not in _MARKS:
-            raise DefinitionError(
-                f"{line!r} is no mark", code="CaseSyntax", fix=f"marks are {listing(_MARKS)}"
-            )
-        return Mark(kind, value.strip())
-    return cells(line)
+    return mark_of(line) or cells(line)
+
+
+def mark_of(line: str) -> Mark | None:
+    """Give the mark that a line is; None for one that is a row, or the rule below a head.
+
+    >>> mark_of("-- pause 30 seconds")
+    Mark(kind='pause', value='30 seconds')
+
+    Raises
+    ------
+    DefinitionError
+        For a mark that there is not.
+    """
+    if not line.startswith("-- ") or not set(line) - set("-=| "):
+        return None
+    kind, _, value = line[3:].strip().partition(" ")
+    if kind not in MARKS:
+        close = nearest(kind, MARKS)
+        raise DefinitionError(
+            f"{line!r} is no mark", code="CaseSyntax",
+            fix=f"write -- {close}" if close else f"marks are {listing(MARKS)}",
+        )  # fmt: skip
+    return Mark(kind, value.strip())
 
 
 def cells(line: str) -> Row:

@@ -24,6 +24,8 @@ from typing import Any
 
 from mainstem.definition.resolve import Resolved
 from mainstem.errors import DefinitionError, MainstemError
+from mainstem.plan.nodes import Plan, is_stream
+from mainstem.testing.arrivals import Sections
 from mainstem.testing.aside import check_aside
 from mainstem.testing.bench import Bench
 from mainstem.testing.case import Case
@@ -38,6 +40,7 @@ from mainstem.testing.run import (
     check_ledger,
     expected_rows,
 )
+from mainstem.testing.text import read_table
 
 
 def run_file_case(case: Case, engine: str) -> None:
@@ -93,18 +96,18 @@ def _param(case: Case, text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def _given(case: Case, folder: Path) -> dict[str, Given]:
-    """Give the rows of a case; files of it are written where the run does not write."""
-    found: dict[str, Given] = {}
+def _given(case: Case, plan: Plan, folder: Path) -> Sections:
+    """Give the rows of a case as they arrive; files of it are written where the run does not write."""
+    found: list[tuple[str, Given]] = []
     for source in case.sources:
         if source.file:
             path = folder / "files" / source.file
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(source.content)
-            found[source.name] = path
-        else:
-            found[source.name] = source.text
-    return found
+            found.append((source.name, path))
+        elif not is_stream(plan):
+            found.append((source.name, source.text))
+    return [*found, *(case.sections if is_stream(plan) else ())]
 
 
 def _check_answer(case: Case, bench: Bench, resolved: Resolved) -> None:
@@ -114,7 +117,7 @@ def _check_answer(case: Case, bench: Bench, resolved: Resolved) -> None:
     bench.take({"views": views})
     said, ran = "", None
     try:
-        ran = bench.finish(resolved, _given(case, bench.folder))
+        ran = bench.finish(resolved, _given(case, plan, bench.folder))
     except MainstemError as error:
         said = str(error)
         if not (case.fails or case.bad):
@@ -127,6 +130,19 @@ def _check_answer(case: Case, bench: Bench, resolved: Resolved) -> None:
     check_ledger(case, ran.ledger)
     check_aside(case, bench.state_dir, plan)
     _check_tables(case, ran)
+    for name, text in case.late_texts:
+        _check_late(ran, name, text)
+
+
+def _check_late(ran: Ran, name: str, text: str) -> None:
+    """Compare the rows that came too late; without a head they have the first columns of the table."""
+    table = f"{name}__late"
+    ran.late(name)
+    head, rows = read_table(text)
+    if rows and not head:
+        names = tuple(ran.columns(table))[: len(rows[0])]
+        text = "\n".join([" | ".join(names), " | ".join("==" for _ in names), text])
+    ran.assert_rows(table, text)
 
 
 def _check_tables(case: Case, ran: Ran) -> None:

@@ -113,6 +113,9 @@ class _Binder:
     base_dir: Path
 
     def binding(self, source: Source, given: Given) -> Binding:
+        if not source.bounded:
+            # Its records come from a script, each epoch in a file of its own.
+            return Binding.of("files", "test", path=str(self.folder / source.name), format="json")
         options = source.binding.as_dict() if source.binding.type == "files" else {}
         of_run = {name: options[name] for name in _OF_RUNS if name in options}
         if isinstance(given, Path):

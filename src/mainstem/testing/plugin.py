@@ -15,6 +15,7 @@ import pytest
 
 if TYPE_CHECKING:
     from mainstem.definition.pipeline import Pipeline
+    from mainstem.testing.arrivals import Sections
     from mainstem.testing.given import Given
     from mainstem.testing.ran import Ran
     from mainstem.testing.snapshot import Album
@@ -109,12 +110,17 @@ def run_pipeline(
 ) -> Callable[..., Ran]:
     """Run a pipeline on given rows: ``run_pipeline("pipeline.py", {"orders": [{"id": 1}]})``.
 
+    Of a stream they may have marks among them, such as ``"-- crash"`` (`mainstem.testing.case`).
+
     Words are those of `mainstem.testing.bench.Words`; the answer is a `mainstem.testing.ran.Ran`.
     """
     number = 0
 
     def run(
-        pipeline: str | Path | Pipeline, given: Mapping[str, Given] | None = None, /, **words: Any
+        pipeline: str | Path | Pipeline,
+        given: Mapping[str, Given] | Sections | None = None,
+        /,
+        **words: Any,
     ) -> Ran:
         """Run a pipeline file, seen from the test's folder, or a `Pipeline`."""
         __tracebackhide__ = True

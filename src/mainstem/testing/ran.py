@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mainstem.connectors.keyed import HISTORY_COLUMNS, keyed_of
 from mainstem.errors import Finding, MainstemError, SettingsError, listing, nearest
-from mainstem.plan.nodes import Plan, Step
-from mainstem.plan.types import BIGINT, BOOL, BYTES, STRING, Field, Schema, Type
+from mainstem.plan.nodes import Plan, Step, is_stream
+from mainstem.plan.types import BOOL, Field, Schema, Type
 from mainstem.runtime.query import Answer
+from mainstem.testing import kept
 from mainstem.testing.difference import difference
 from mainstem.testing.values import Table, typed_rows
 
 if TYPE_CHECKING:
+    from mainstem.testing.arrivals import Sections
     from mainstem.testing.bench import Bench
     from mainstem.testing.given import Given
 
 # pytest shows the line of the test, not those here.
 __tracebackhide__ = True
-
-# What stands beside the columns of a row that was kept aside; those of a run change with each run.
-_QUARANTINE = {"__rule": STRING, "__row": BIGINT, "__status": STRING}
-_DEAD = {
-    "__row": BIGINT, "__line": BIGINT, "__offset": BIGINT, "__raw": BYTES, "__column": STRING,
-    "__reason": STRING, "__message": STRING, "__status": STRING,
-}  # fmt: skip
 
 
 class Ran:
@@ -38,7 +34,11 @@ class Ran:
     warnings : tuple of Finding
         What the check of the pipeline warned of.
     run_id : str
-        Name of the run.
+        Name of the run; of a stream that crashed, of the last one.
+    watermarks : dict
+        Of each endless source, an aware datetime or None.
+    clock : datetime or None
+        How late it is by the clock of a stream, which marks move.
     """
 
     def __init__(self, bench: Bench, plan: Plan, end: Mapping[str, Any]) -> None:
@@ -47,6 +47,8 @@ class Ran:
         self.run_id: str = end["run_id"]
         self.ledger: dict[str, Any] = end["ledger"]
         self.warnings: tuple[Finding, ...] = bench.warnings
+        self.watermarks: dict[str, datetime | None] = bench.watermarks
+        self.clock: datetime | None = bench.clock
 
     @property
     def expectations(self) -> dict[str, dict[str, Any]]:
@@ -59,7 +61,8 @@ class Ran:
         Parameters
         ----------
         table : str
-            A table, or one kept aside, as ``orders__quarantine``; a view that the run was told of.
+            A table, or one kept aside, as ``orders__quarantine`` or ``totals__late``; a view that the
+            run was told of.
         """
         columns = self.columns(table)
         return [dict(zip(columns, row, strict=True)) for row in self._read(table, tuple(columns))]
@@ -69,11 +72,17 @@ class Ran:
         return self.rows(f"{relation}__quarantine")
 
     def dead(self, source: str) -> list[dict[str, Any]]:
-        """Give the records of a source that did not fit, with ``__column`` and ``__message``."""
+        """Give the records of a source that did not fit, with ``__column`` and ``__message``.
+
+        Of a step of a stream, the rows on which an expression failed, with ``__expression``.
+        """
         return self.rows(f"{source}__dead")
 
     def late(self, step: str) -> list[dict[str, Any]]:
-        """Give the rows that came too late for a step: none, as all inputs end (contract T5).
+        """Give the rows that came too late for a table or view (contract T5).
+
+        They have the columns of what it reads, ``__watermark`` and ``__missed_windows``. Where all
+        inputs end nothing is late.
 
         Raises
         ------
@@ -82,7 +91,15 @@ class Ran:
         """  # noqa: DOC501 - built by a function
         if self._plan.step(step) is None:
             raise _unknown(step, [s.name for s in self._plan.steps])
-        return []
+        return self.rows(f"{step}__late")
+
+    def kept_aside(self) -> list[str]:
+        """Give the names of the tables that hold rows kept aside, in their order."""
+        if not is_stream(self._plan):
+            return sorted(self.ledger["kept"])
+        names = [s.name for s in self._plan.sources] + [s.name for s in self._plan.steps]
+        tables = [f"{name}__{kind}" for name in names for kind in kept.KINDS]
+        return sorted(name for name in tables if kept.is_filled(self._asked, name))
 
     def query(self, sql: str) -> Answer:
         """Answer a question, in DuckDB's SQL, to the tables that are in the state file."""
@@ -90,14 +107,14 @@ class Ran:
 
     def columns(self, table: str) -> dict[str, Type]:
         """Give the columns of a table with their types."""
-        name, _, aside = table.rpartition("__")
-        if aside in ("quarantine", "dead") and name:
-            found = self._plan.source(name) or self._plan.step(name)
-            if found is None:
+        name, _ = kept.split(table)
+        if name:
+            if self._plan.source(name) is None and self._plan.step(name) is None:
                 known = [s.name for s in self._plan.sources] + [s.name for s in self._plan.steps]
                 raise _unknown(name, known)
-            own = {field.name: field.type for field in found.schema.fields}
-            return _QUARANTINE | own if aside == "quarantine" else dict(_DEAD)
+            if is_stream(self._plan):
+                return kept.there(self._plan, self._asked, table)
+            return kept.columns_of(self._plan, table)
         return {field.name: field.type for field in content(self.step(table)).fields}
 
     def assert_rows(self, table: str, expected: Table, *, ordered: bool = False) -> None:
@@ -153,14 +170,20 @@ class Ran:
             )  # fmt: skip
         self._bench.album.check(self, tables, name)
 
-    def again(self, given: Mapping[str, Given] | None = None, **words: Any) -> Ran:
+    def _asked(self, sql: str) -> Sequence[tuple[Any, ...]]:
+        return self._bench.ask(sql).rows
+
+    def again(
+        self, given: Mapping[str, Given] | Sections | None = None, **words: Any
+    ) -> Ran:  # fmt: skip
         """Run once more in the same state, as the day after would.
 
         Parameters
         ----------
         given : mapping, optional
             Rows by source. Of an incremental source they are new files; of another one they
-            replace what was given. Sources that are not named have what they had.
+            replace what was given. Sources that are not named have what they had. A stream goes on
+            behind what arrived before, which has to end with ``-- stop``.
         **words
             As for ``run_pipeline``; those that are not given are as before.
         """
@@ -189,6 +212,8 @@ class Ran:
 
     def _read(self, table: str, columns: Sequence[str]) -> list[tuple[Any, ...]]:
         names = ", ".join('"' + name.replace('"', '""') + '"' for name in columns)
+        if kept.split(table)[0] and is_stream(self._plan):
+            return kept.rows_of(self._asked, table, columns)
         if "__" in table:
             # Without an expectation, or with on_bad="fail", there is no such table.
             if table not in self.ledger["kept"]:

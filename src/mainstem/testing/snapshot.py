@@ -34,7 +34,7 @@ class Table:
 
 def tables_of(ran: Ran, names: Sequence[str]) -> dict[str, Table]:
     """Give tables of a run as a snapshot has them; without names all that was kept aside."""
-    chosen = names or sorted(ran.ledger["kept"])
+    chosen = names or ran.kept_aside()
     found = {}
     for name in chosen:
         columns = tuple(ran.columns(name))

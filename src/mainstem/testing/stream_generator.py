@@ -313,7 +313,7 @@ class _Generator:
                 **{x: c.of(rows) for x, c in zip(names, calls, strict=True)},
             })  # fmt: skip
             rows = tuple(r for r in found.rows if not having or r["n"] % 2 == 0)
-            if not rows and not keys and not ttl:
+            if not rows and not keys:
                 # One group, whatever comes.
                 none = {x: c.of([]) for x, c in zip(names, calls, strict=True)}
                 rows = (Row({"n": None if base == "w" else 0, **none}),)
@@ -326,16 +326,21 @@ class _Generator:
         ))  # fmt: skip
 
     def add_top(self, base: str) -> None:
-        n = self.rng.choice((1, 3))
-        rank = ", row_number() OVER (PARTITION BY k ORDER BY v DESC, id) AS place" if n > 1 else ""
-        sql = (
-            f"SELECT k, id, v{rank} FROM {base} QUALIFY row_number() OVER "
-            f"(PARTITION BY k ORDER BY v DESC, id) <= {n}"
-        )
+        n, ttl = self.rng.choice((1, 3)), self.rng.choice((0, 0, 10, 45, 100)) * _SECOND
+        rank = "row_number() OVER (PARTITION BY k ORDER BY v DESC, id)"
+        shown = ", place" if n > 1 else ""
+        sql = self.rng.choice((
+            f"SELECT k, id, v{shown and f', {rank} AS place'} FROM {base} QUALIFY {rank} <= {n}",
+            f"SELECT k, id, v{shown} FROM (SELECT *, {rank} AS place FROM {base}) WHERE place <= {n}",
+        ))  # fmt: skip
 
         def compute(flows: Flows, ledger: Ledger) -> Flow:
-            ledger.arrived += len(flows[base].rows)
-            found = first_rows(flows[base], lambda r: r["k"], _by_v, n)
+            flow = flows[base]
+            if ttl:
+                flow = latest_sessions(flow, ("k",), "at", ttl, ledger)
+            else:
+                ledger.arrived += len(flow.rows)
+            found = first_rows(flow, lambda r: r["k"], _by_v, n)
             rows, places = [], dict[Any, int]()
             for row in found.rows:
                 places[row["k"]] = places.get(row["k"], 0) + 1
@@ -343,8 +348,11 @@ class _Generator:
             return Flow(tuple(rows), found.mark)
 
         columns = ("k", "id", "v", *(["place"] if n > 1 else []))
-        words = (("state", "unbounded"),)
-        self.add(StepDraft("top", sql, compute, words=words, columns=columns, is_updating=True))
+        words = (("ttl", f"{ttl // _SECOND} seconds"),) if ttl else (("state", "unbounded"),)
+        self.add(StepDraft(
+            "top", sql, compute, words=words, columns=columns, late=_EVERY if ttl else (),
+            is_updating=True,
+        ))  # fmt: skip
 
     def add_distinct(self, base: str) -> None:
         def compute(flows: Flows, ledger: Ledger) -> Flow:

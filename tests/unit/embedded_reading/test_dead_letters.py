@@ -17,8 +17,9 @@ import duckdb
 import pytest
 
 from mainstem.connectors.files import files
+from mainstem.engines.embedded.reading.deadletters import fix_of
 from mainstem.engines.embedded.reading.ingest import IngestOptions, IngestReport, ingest
-from mainstem.errors import DataError
+from mainstem.errors import DataError, Place
 from mainstem.formats import lines
 from mainstem.formats.records import REASONS
 from mainstem.plan.nodes import Source
@@ -237,3 +238,12 @@ def test_reasons_are_explained() -> None:
         name for row in rows for name in re.findall("`([A-Z][A-Za-z0-9]+)`", row.split("|")[1])
     ]
     assert sorted(found) == sorted(REASONS)
+
+
+@pytest.mark.parametrize(("file", "words"), [
+    ("p.py", 'on_bad="dead_letter"'), ("p.sql", "WITH (on_bad = 'dead_letter')"),
+])  # fmt: skip
+def test_the_way_out_is_in_the_words_of_the_file(file, words):
+    """A `.sql` file has no keyword arguments."""
+    assert words in fix_of(Place(file, 3), is_kept=False)
+    assert "max_bad" in fix_of(Place(file, 3), is_kept=True)

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import threading
 
 import pytest
 
@@ -128,3 +129,30 @@ def test_it_says_that_it_cannot_be_read_again(pipe, caplog):
         reader_of(pipe[0]).open({"": 5}, {"": 9})
     with pytest.raises(OutsideError, match="no standard input"):
         reader_of(-1).open({})
+
+
+def test_lines_that_keep_coming_do_not_keep_a_slice(pipe):
+    """Without a silence it would go on for as long as the other program writes."""
+    read, write = pipe
+    reader = reader_of(read)
+    reader.open({})
+    is_over, found = threading.Event(), []
+
+    def writes():
+        number = 0
+        while not is_over.wait(0.0005):
+            os.write(write, b'{"id":%d}\n' % number)
+            number += 1
+
+    def reads():
+        found.append(reader.read(10**9, 1))
+
+    threads = [threading.Thread(target=work, daemon=True) for work in (writes, reads)]
+    for thread in threads:
+        thread.start()
+    threads[1].join(30)
+    is_over.set()
+    threads[0].join(30)
+    reader.stop()
+
+    assert [taken.parts[0].start for taken in found] == [0]

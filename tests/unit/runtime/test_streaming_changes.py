@@ -39,6 +39,18 @@ def made(*tables: tuple, **words) -> Pipeline:
     return p
 
 
+def calling(sql: str, plus: int) -> Pipeline:
+    """A pipeline whose table calls a Python function; `plus` is part of its code."""
+    p = source(Pipeline("endless"))
+
+    def raised(n: int) -> int:
+        return n + plus
+
+    p.function(workers=0)(raised)
+    p.table("t", sql)
+    return p
+
+
 # The rows of the page: what is changed, and what becomes of it.
 KEEP, EMPTY, REFUSE, DROP = "keep", "add empty", "refuse", "drop"
 CHANGES = {
@@ -75,8 +87,12 @@ CHANGES = {
 }  # fmt: skip
 
 # Tables that differ too much for the pipeline above.
+SCORED = f"SELECT k, window_end, sum(raised(id))::BIGINT AS n {TUMBLE} GROUP BY k, window_end"
 RUNNING = "SELECT k, count(*) AS n FROM s GROUP BY k"
 OTHERS = {
+    "the code of a Python function": (KEEP, calling(SCORED, 1), calling(SCORED, 2)),
+    "a Python function of what a window gives": (
+        KEEP, made(("t", COUNTS)), calling(COUNTS.replace("count(*)", "raised(count(*))"), 1)),
     "ttl=": (REFUSE, made(("t", RUNNING, {"ttl": "1 hour"})), made(("t", RUNNING, {"ttl": "2 hours"}))),
     "ttl= to state=\"unbounded\", or back": (
         REFUSE, made(("t", RUNNING, {"ttl": "1 hour"})), made(("t", RUNNING, {"state": "unbounded"}))),

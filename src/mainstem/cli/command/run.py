@@ -39,7 +39,7 @@ EXAMPLE = "write --param name=value, once for each name"
 # What the end of a run in words begins with.
 NOTED = (
     "journal_repaired", "recovered", "step_kept", "step_recomputed", "nothing_kept",
-    "sink_already_there", "state_changed",
+    "sink_already_there", "state_changed", "catching_up", "backup_failed",
 )  # fmt: skip
 # A shorter run says nothing about speed.
 SURE_S = 1.0
@@ -50,7 +50,8 @@ def run(
     threads: int | None = None, engine: str = "embedded", run_key: str = "",
     select: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = (),
     resume: bool = False, until_caught_up: bool = False, bounded: bool = False, until: str = "",
-    epoch_rows: int | None = None, chosen: Chosen = NO_CHOICE, common: Common = NO_OPTIONS,
+    epoch_rows: int | None = None, backup_to: str = "", backup_every: str = "",
+    backup_keep: int | None = None, chosen: Chosen = NO_CHOICE, common: Common = NO_OPTIONS,
 ) -> int:  # fmt: skip
     """Run a pipeline.
 
@@ -84,7 +85,13 @@ def run(
         Streams: end with the first epoch whose watermark has reached this event time.
     epoch_rows : int
         Streams: records of a source that one epoch takes at most.
-    """
+    backup_to : str
+        Streams: folder for copies of the state while it runs.
+    backup_every : str
+        Streams: how often a copy is made, such as '10 minutes'.
+    backup_keep : int
+        Streams: how many copies are kept; 3 when not given.
+    """  # noqa: DOC501 - built by a function
     common.start_log()
     refuse_later_engine(engine)
     given = params(param)
@@ -92,8 +99,13 @@ def run(
     resolved = target.resolve(file, chosen, memory_limit=memory_limit, threads=threads_text)
     plan = resolved.checked_plan()
     options = run_options(
-        resolved, params=given, engine=engine, run_key=run_key, select=select, resume=resume
-    )
+        resolved, params=given, engine=engine, run_key=run_key, select=select, resume=resume,
+        backup_to=backup_to, backup_every=backup_every, backup_keep=backup_keep,
+    )  # fmt: skip
+    if (backup_to or backup_every or backup_keep is not None) and not is_stream(plan):
+        from mainstem.runtime.backups import refuse_batch
+
+        raise refuse_batch()
     options = replace(options, stream=stream_settings(
         plan, until_caught_up=until_caught_up, bounded=bounded, until=until, epoch_rows=epoch_rows
     ))  # fmt: skip
@@ -177,6 +189,11 @@ def _note(event: Event) -> str:
         return f"{event.name}: run {event.facts['run_id']} with this key has written it"
     if event.kind == "state_changed":
         return f"{event.name} {event.facts['what']}"
+    if event.kind == "catching_up":
+        sinks = ", ".join(f"{name} at {epoch}" for name, epoch in event.facts["sinks"].items())
+        return f"the state was at epoch {event.facts['epoch']}, older than its sinks ({sinks}): caught up"
+    if event.kind == "backup_failed":
+        return f"no backup was made: {event.facts['error']}"
     if event.kind == "recovered":
         if event.facts.get("is_stream"):
             return f"run {event.name} had been killed: the stream goes on behind its last epoch"

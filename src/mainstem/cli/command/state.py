@@ -103,12 +103,12 @@ def restore(
 ) -> int:  # fmt: skip
     """Make the state of a backup; refused where there is one already.
 
-    A sink that has later epochs than the backup refuses to go on: nothing is doubled.
+    The next run brings it to sinks that have later epochs than the backup: nothing is lost or doubled.
 
     Parameters
     ----------
     folder : Path
-        What `mainstem state backup` has made.
+        What `mainstem state backup` has made; of a folder of backups the newest.
     file : Path
         Pipeline file, or its folder.
     """

@@ -16,8 +16,9 @@ _INSTANT = "TIMESTAMP WITH TIME ZONE"
 
 
 def fetch(
-    connection: duckdb.DuckDBPyConnection, sql: str, most: int | None = None
-) -> tuple[list[str], list[str], list[tuple[Any, ...]]]:
+    connection: duckdb.DuckDBPyConnection, sql: str, most: int | None = None,
+    statement: duckdb.Statement | None = None,
+) -> tuple[list[str], list[str], list[tuple[Any, ...]]]:  # fmt: skip
     """Give the column names, their DuckDB types and the rows of a query.
 
     Parameters
@@ -28,13 +29,15 @@ def fetch(
         One statement without parameters.
     most : int, optional
         Rows that are fetched at most.
+    statement : Statement, optional
+        What DuckDB made of `sql` when it was parsed before.
 
     Returns
     -------
     tuple
         Names, types as text, and rows; instants are aware datetimes in UTC.
     """
-    cursor = connection.execute(sql)
+    cursor = connection.execute(sql if statement is None else statement)
     columns = cursor.description or []
     names, types = [c[0] for c in columns], [str(c[1]) for c in columns]
     if not any(_INSTANT in x for x in types):

@@ -56,20 +56,61 @@ def ask(
         raise _refused(error, sql, _tables(connection)) from error
 
 
+# Questions that are known to be allowed, at most; those of who asks again and again are.
+_KNOWN, _LONG = 64, 10_000
+
+
+class Known:
+    """Questions that were let through, as DuckDB has parsed them; whether one is depends on its text alone."""
+
+    def __init__(self) -> None:
+        self._statements: dict[str, duckdb.Statement] = {}
+
+    def statement(self, cursor: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
+        """Give the one SELECT that a text is.
+
+        Raises
+        ------
+        DataError
+            When it is none, or reads anything but tables.
+        """
+        found = self._statements.get(sql)
+        if found is None:
+            statements = cursor.extract_statements(sql)
+            _refuse_others(statements, asking=("SELECT",))
+            _refuse_outside(cursor, sql)
+            found = statements[0]
+            if len(self._statements) >= _KNOWN:
+                self._statements = {}
+            if len(sql) <= _LONG:
+                self._statements[sql] = found
+        return found
+
+
+def open_live(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """Give a cursor for `ask_live`; it can answer one question after the other."""
+    cursor = connection.cursor()
+    cursor.execute("SET TimeZone = 'UTC'")
+    cursor.execute(f"USE {quoted(CATALOG)}.main")
+    return cursor
+
+
 def ask_live(
-    cursor: duckdb.DuckDBPyConnection, sql: str, most: int
+    cursor: duckdb.DuckDBPyConnection, sql: str, most: int, known: Known
 ) -> tuple[list[str], list[str], list[tuple[Any, ...]]]:
     """Answer a question to a run's committed tables; gives at most one row more than `most`.
 
     Parameters
     ----------
     cursor : DuckDBPyConnection
-        One of the run's own: the settings that `open_tables` closes are open here, so that only a
-        SELECT is let through, in a transaction that cannot write.
+        Of `open_live`: the settings that `open_tables` closes are open here, so that only a SELECT is
+        let through, in a transaction that cannot write. It is to be closed after an error.
     sql : str
         The question.
     most : int
         Rows.
+    known : Known
+        Those that were asked before.
 
     Raises
     ------
@@ -77,12 +118,11 @@ def ask_live(
         As for `ask`.
     """  # noqa: DOC501 - built by a function
     sql = sql.strip()
-    cursor.execute(f"USE {quoted(CATALOG)}.main")
     cursor.execute("BEGIN TRANSACTION READ ONLY")
     try:
-        _refuse_others(cursor.extract_statements(sql), asking=("SELECT",))
-        _refuse_outside(cursor, sql)
-        return fetch(cursor, sql, most + 1)
+        found = fetch(cursor, sql, most + 1, known.statement(cursor, sql))
+        cursor.execute("ROLLBACK")
+        return found
     except duckdb.InterruptException:
         raise
     except duckdb.Error as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 
-from mainstem.engines.embedded.failures import outside, words
+from mainstem.engines.embedded.failures import is_full, outside, words
 from mainstem.engines.embedded.session import OFFLINE, Session, plain_connection
 from mainstem.engines.embedded.types import literal, quoted
 from mainstem.errors import StateError
@@ -23,6 +23,13 @@ _TABLES = (
     f'CREATE TABLE IF NOT EXISTS {HOUSE}."tokens" '
     '(pipeline VARCHAR, "table" VARCHAR, token VARCHAR, run_id VARCHAR, "rows" BIGINT)',
 )
+
+
+# What DuckDB says of a file whose bytes are not those that it has written.
+_DAMAGE = (
+    "Corrupt", "checksum", "replaying WAL", "Could not read enough bytes", "valid DuckDB database",
+    "Serialization Error",
+)  # fmt: skip
 
 
 def state_path(state_dir: Path) -> Path:
@@ -48,14 +55,26 @@ def attach_state(session: Session, state_dir: Path) -> None:
     path = state_path(state_dir)
     try:
         session.rows(f"ATTACH {literal(str(path))} AS {quoted(CATALOG)}")
-    except duckdb.IOException as error:
-        raise outside(words(error), prefix=f"opening {path}: ") from error
     except duckdb.Error as error:
-        raise StateError(
-            f"the state file {path} cannot be opened: {words(error)}", code="StateDamaged",
-            fix=f"move {path} away and run again; its tables are made anew",
-        ) from error  # fmt: skip
+        if isinstance(error, duckdb.IOException) and not is_damage(error):
+            raise outside(words(error), prefix=f"opening {path}: ") from error
+        raise damaged(state_dir, error) from error
     session.rows("BEGIN")
+
+
+def is_damage(error: duckdb.Error) -> bool:
+    """Say whether DuckDB met bytes that it has not written: a torn end, a flipped bit."""
+    said = words(error)
+    return not is_full(said) and any(sign in said for sign in _DAMAGE)
+
+
+def damaged(state_dir: Path, error: duckdb.Error) -> StateError:
+    """Give the error for a state file that is not as it was written; nothing of it is believed."""
+    return StateError(
+        f"the state file {state_path(state_dir)} is damaged: {words(error)}", code="StateDamaged",
+        fix=f"move {state_dir} away, and put a backup in its place (`mainstem state restore`) or "
+        "compute everything anew",
+    )  # fmt: skip
 
 
 def record_run(
@@ -95,10 +114,9 @@ def has_run(state_dir: Path, run_id: str) -> bool:
         ).fetchall()
         return bool(found[0][0])
     except duckdb.Error as error:
-        raise StateError(
-            f"the state file {state_path(state_dir)} cannot be read: {words(error)}",
-            code="StateDamaged", fix="close other programs that have it open, and run again",
-        ) from error  # fmt: skip
+        if is_damage(error):
+            raise damaged(state_dir, error) from error
+        raise outside(words(error), prefix=f"reading {state_path(state_dir)}: ") from error
     finally:
         connection.close()
 
@@ -121,7 +139,9 @@ def open_tables(state_dir: Path) -> duckdb.DuckDBPyConnection:
         )  # fmt: skip
     try:
         connection = duckdb.connect(str(path), read_only=True, config=dict(OFFLINE))
-    except duckdb.IOException as error:
+    except duckdb.Error as error:
+        if is_damage(error):
+            raise damaged(state_dir, error) from error
         raise outside(words(error), prefix="a run is writing the tables: ") from error
     try:
         # A question must not write files, attach others or change these settings.

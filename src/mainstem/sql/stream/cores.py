@@ -27,7 +27,7 @@ from mainstem.plan.stream import (
     StreamNode,
 )
 from mainstem.plan.types import TIMESTAMP
-from mainstem.sql.stream.first import rank_of, top_limit, top_window
+from mainstem.sql.stream.first import of_sessions, rank_of, top_limit, top_window
 from mainstem.sql.stream.kept import (
     CLOSED_ALIAS,
     Ctes,
@@ -197,6 +197,7 @@ class Cores:
         """Refuse state that would grow for ever without anybody having said so (C3)."""
         if not is_bounded and not self.is_unbounded:
             what = "DISTINCT" if node.is_distinct else "a running aggregate"
+            what = "a top-N" if node.qualify is not None else what
             raise Refusal(
                 "StateUnbounded",
                 f"{what} over a stream keeps every key for ever",
@@ -207,7 +208,9 @@ class Cores:
     def top(self, node: t.Select, alias: str, shape: Shape, ctes: Ctes) -> StreamNode:
         """Give the node of a top-N: the first rows of each partition so far."""
         window = top_window(node)
-        self.check_bounded(node, is_bounded=False)
+        ttl = self.step.ttl
+        self.check_bounded(node, is_bounded=ttl is not None)
+        marks = self.marks(node, alias, shape) if ttl is not None else []
         kept = Kept(node, alias, is_late=False)
         post = kept.closing(node, having=False)
         partition = tuple(kept.argument(expr) for expr in window.partition)
@@ -231,8 +234,9 @@ class Cores:
         post = replace(post, items=(*post.items, given_item(None)))
         return StreamNode(
             "", self.step.name, TOP, Shape(UPDATING, key=key + tuple(ranks if limit > 1 else ())),
-            (), t.Query(post, ctes), rows=kept.rows([], ctes), keys=partition,
-            keep=t.Query(keep, ctes),
+            (), t.Query(post, ctes), rows=kept.rows(marks, ctes), keys=partition,
+            keep=t.Query(keep if ttl is None else of_sessions(keep), ctes), ttl=ttl,
+            late=self.late(node, alias, marks, ctes) if marks else None,
         )  # fmt: skip
 
 

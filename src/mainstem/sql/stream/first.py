@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mainstem.plan import tree as t
+from mainstem.plan.stream import FIRST_START, LAST_START, SESSION_NUMBER
+from mainstem.plan.types import BIGINT
+from mainstem.sql.stream.kept import CLOSED_ALIAS
 from mainstem.sql.stream.parts import (
     window_calls,
 )
@@ -50,3 +55,26 @@ def top_limit(node: t.Select) -> int:
     if test.name == "=":
         return 1 if value == 1 else 0
     return value - 1 if test.name == "<" else value
+
+
+def of_sessions(keep: t.Select) -> t.Select:
+    """Give what can still be among the first of each session of a key, when a `ttl` parts them.
+
+    A row that stays stands for its whole session: were it to keep its own time, a session whose middle
+    rows fell out would come apart.
+    """
+
+    def change(node: t.Node) -> t.Node:
+        made = t.rebuilt(node, change)
+        if not isinstance(made, t.Call) or made.window is None:
+            return made
+        partition = (*made.window.partition, _hidden(SESSION_NUMBER))
+        return replace(made, window=replace(made.window, partition=partition))
+
+    bounds = tuple(t.Item(_hidden(name), name) for name in (FIRST_START, LAST_START))
+    assert keep.qualify is not None  # noqa: S101 - of a top-N
+    return replace(keep, items=(*keep.items, *bounds), qualify=t.rebuilt(keep.qualify, change))
+
+
+def _hidden(name: str) -> t.Column:
+    return t.Column(CLOSED_ALIAS, name, type=BIGINT)

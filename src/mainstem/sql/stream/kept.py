@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from mainstem.functions.spec import catalogue
 from mainstem.plan import tree as t
 from mainstem.plan.stream import (
     CLOSED,
@@ -14,6 +15,7 @@ from mainstem.plan.stream import (
     Shape,
 )
 from mainstem.plan.types import BIGINT, Type
+from mainstem.sql.bind_call import is_aggregate
 from mainstem.sql.stream.parts import (
     aggregates,
     has_alias,
@@ -35,6 +37,9 @@ class Kept:
         self.keys: list[tuple[str, t.Expr]] = []
         self.arguments: list[tuple[str, t.Expr]] = []
         self.calls: dict[t.Call, str] = {}
+        # Where rows themselves are kept, Python functions are called when a row arrives, not again
+        # each time that the rows are asked for.
+        self.keeps_calls = False
 
     def column(self, name: str) -> t.Column:
         """Give a column of the input by name."""
@@ -91,14 +96,27 @@ class Kept:
                     return t.Column(CLOSED_ALIAS, name, type=expr.type)
         if isinstance(expr, t.Call) and expr in self.calls:
             return t.Column(CLOSED_ALIAS, self.calls[expr], type=expr.type)
-        if isinstance(expr, t.Column) and expr.depth == 0:
+        is_column = isinstance(expr, t.Column) and expr.depth == 0
+        if is_column or (self.keeps_calls and self.is_called_early(expr)):
             return t.Column(CLOSED_ALIAS, self.argument(expr), type=expr.type)
         if isinstance(expr, t.Query):
             return deepened(expr, self)
         return t.rebuilt(expr, self.swap)
 
+    def is_called_early(self, expr: t.Node) -> bool:
+        """Say whether an expression calls a Python function with what is known of a single row."""
+        parts = list(own(expr)) if isinstance(expr, t.Expr) else []
+        # Only functions of the pipeline are not in the catalogue.
+        if not any(isinstance(n, t.Call) and n.name not in catalogue() for n in parts):
+            return False
+        return not any(
+            isinstance(n, t.Scalar | t.InQuery | t.Exists) or self.is_late_known(n)
+            or (isinstance(n, t.Call) and (n.window is not None or is_aggregate(n))) for n in parts
+        )  # fmt: skip
+
     def closing(self, node: t.Select, *, having: bool) -> t.Select:
         """Give the SELECT over complete windows."""
+        self.keeps_calls = not having
         where = node.having if having else None
         asked = replace(node, where=where, having=None, group=(), source=None)
         items = tuple(replace(item, expr=self.swap(item.expr)) for item in asked.items)
@@ -110,6 +128,7 @@ class Kept:
 
     def asking(self, node: t.Select) -> t.Select:
         """Give the SELECT over the rows of complete windows: as it is written, but for WHERE."""
+        self.keeps_calls = not node.group and not aggregates(node)
         whole = replace(node, where=None, source=None)
         asked = t.rebuilt(whole, self.swap)
         return replace(asked, source=t.Table(CLOSED, alias=CLOSED_ALIAS))

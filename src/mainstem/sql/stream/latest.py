@@ -22,6 +22,7 @@ from mainstem.sql.stream.first import top_window
 from mainstem.sql.stream.kept import CLOSED_ALIAS, Kept, relations_of
 from mainstem.sql.stream.lower import lower
 from mainstem.sql.stream.parts import aggregates, own_calls
+from mainstem.sql.stream.ranked import with_qualify
 
 _ROWS = "__kept"
 
@@ -97,7 +98,8 @@ def _latest(step: Step, nodes: list[StreamNode]) -> t.Query | None:
         return None
     (node,) = running
     is_asked = _is_numbered if node.kind == TOP else _is_grouped
-    found = [one for one in t.walk(step.query) if isinstance(one, t.Select) and is_asked(one)]
+    whole = with_qualify(step.query)
+    found = [one for one in t.walk(whole) if isinstance(one, t.Select) and is_asked(one)]
     if len(found) != 1:
         return None
     (select,) = found
@@ -109,7 +111,7 @@ def _latest(step: Step, nodes: list[StreamNode]) -> t.Query | None:
     def swapped(one: t.Node) -> t.Node:
         return made if one is select else t.rebuilt(one, swapped)
 
-    query = swapped(step.query)
+    query = swapped(whole)
     assert isinstance(query, t.Query)  # noqa: S101 - a query is rebuilt as one
     return query
 

@@ -24,6 +24,7 @@ from mainstem.plan.stream import (
 from mainstem.record import mutable
 from mainstem.sql.bind_call import is_aggregate
 from mainstem.sql.stream.cores import Cores
+from mainstem.sql.stream.kept import columns_of
 from mainstem.sql.stream.parts import (
     grouping_sets,
     has_alias,
@@ -36,6 +37,7 @@ from mainstem.sql.stream.parts import (
     whole_sessions,
     window_calls,
 )
+from mainstem.sql.stream.ranked import with_qualify
 from mainstem.sql.stream.refusal import Refusal
 from mainstem.sql.stream.shapes import (
     is_all_of,
@@ -75,7 +77,7 @@ class StepLowering:
     def run(self) -> Shape:
         if all(self.shapes[name].kind == STATIC for name in self.step.inputs):
             return Shape()
-        query, shape = self.query(self.step.query, _Scope({}))
+        query, shape = self.query(with_qualify(self.step.query), _Scope({}))
         last = self.nodes[-1] if self.nodes else None
         if last is not None and last.is_stateful and is_all_of(query, last.name):
             # The step is that node and nothing else.
@@ -402,11 +404,24 @@ class StepLowering:
         query, shape = self.query(node.query, scope)
         if shape.kind == STATIC:
             return node, {node.alias: shape}
+        query = self.apart(query, shape)
         shape = with_names(shape, dict(zip(names_of(node.query), node.columns, strict=True)))
         columns = (*node.columns, ROW_WATERMARK) if shape.is_judged else node.columns
         if node.window is not None:
             shape = self.windowed(node.window, shape, node)
         return replace(node, query=query, columns=columns), {node.alias: shape}
+
+    def apart(self, query: t.Query, shape: Shape) -> t.Query:
+        """Give a subquery; a union with a bounded side, which the first epoch alone reads, as a node's rows."""
+        if not reads_static_side(query.body, self.is_streamed):
+            return query
+        name = f"{self.step.name}${len(self.nodes)}"
+        self.add(query, shape, name)
+        hidden = (ROW_WATERMARK,) if shape.is_judged else ()
+        union = t.Subquery(query, alias=name, columns=(*names_of(query), *hidden))
+        columns = tuple(columns_of(union))
+        items = tuple(t.Item(t.Column(name, column, type=kind), column) for column, kind in columns)
+        return t.Query(t.Select(items, t.Table(name, shape=columns, alias=name)), at=query.at)
 
     def session(self, node: t.Subquery, scope: _Scope) -> tuple[t.Relation, dict[str, Shape]]:
         """Give the rows of a session window's input; the node makes sessions of them."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from typing import Final
 
 RUN_STARTED: Final = "run_started"
@@ -59,6 +60,8 @@ STREAM_POINTS: Final = (
 )  # fmt: skip
 
 _counts: dict[str, int] = {}
+# Are told of each point that this process passes: tests within it break a run off by raising there.
+listeners: list[Callable[[str], None]] = []
 
 
 def is_testing() -> bool:
@@ -72,6 +75,8 @@ def reached(point: str) -> None:
     Honoured only with ``MAINSTEM_TESTING=1``. ``MAINSTEM_KILL_AT`` is ``point`` or ``point:n`` for
     the n-th time that the process passes it. SIGKILL runs no handler and flushes nothing.
     """
+    for listener in listeners:
+        listener(point)
     if not is_testing():
         return
     wanted, _, nth = os.environ.get("MAINSTEM_KILL_AT", "").partition(":")

@@ -107,9 +107,11 @@ def _replicas(n_nodes: int) -> dict[str, str]:
     }
 
 
-# Nothing here changes what a client may rely on; all of it is waiting time and memory.
+# Nothing here takes from a client what it may rely on: waiting time, memory, and records that stay.
 _QUICK = {
     "group.initial.rebalance.delay.ms": "0",
+    # Records of past years, as tests and replays write them, would be deleted after five minutes.
+    "log.retention.ms": "-1",
     "offsets.topic.num.partitions": "4",
     "transaction.state.log.num.partitions": "4",
     # A transaction that timed out is aborted within a second of it, in place of ten.

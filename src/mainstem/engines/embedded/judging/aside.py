@@ -24,6 +24,13 @@ KINDS = ("quarantine", "dead")
 LATER = (("__tries", "BIGINT"), ("__closed_by", "VARCHAR"))
 FORMATS = {".csv": "FORMAT csv, HEADER true", ".json": "FORMAT json", ".jsonl": "FORMAT json",
            ".ndjson": "FORMAT json", ".parquet": "FORMAT parquet"}  # fmt: skip
+# Columns of a stream's dead letters of a source, and what they are called here.
+_LETTER = {
+    "path": ("path", "path"), "row": ('"row"', "row"), "line": ("line", "line"),
+    "byte_offset": ("byte_offset", "offset"), "raw": ("raw", "raw"),
+    "column_name": ("nullif(column_name, '')", "column"), "reason": ("reason", "reason"),
+    "message": ("message", "message"), "rows": ('"rows"', "rows"),
+}  # fmt: skip
 
 
 @record
@@ -105,6 +112,34 @@ def _tables(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
     return tables
 
 
+def _relation(connection: duckdb.DuckDBPyConnection, table: str) -> str:
+    """Give a table of rows kept aside as a relation with the columns that each such table has.
+
+    Dead letters of a stream are kept by epoch, and as an open row each.
+    """
+    there = [row[0] for row in connection.execute(f"DESCRIBE {state_table(table)}").fetchall()]
+    if "__status" in there:
+        return state_table(table)
+    epoch = "epoch" if "epoch" in there else "__epoch"
+    columns = [
+        f"{epoch} || '-' || row_number() OVER (PARTITION BY {epoch} ORDER BY rowid) AS __id",
+        "'' AS __run_id", "CAST(NULL AS TIMESTAMPTZ) AS __at", f"{epoch} AS __epoch",
+    ]  # fmt: skip
+    if epoch == "epoch":
+        columns += [
+            f"{sql} AS __{name}" for known, (sql, name) in _LETTER.items() if known in there
+        ]
+        hidden = {"epoch", "source", *_LETTER}
+    else:
+        columns.append("__expression AS __reason")
+        hidden = {"__epoch", "__expression"}
+    columns += [
+        "'open' AS __status", "CAST(0 AS BIGINT) AS __tries", "CAST(NULL AS VARCHAR) AS __closed_by",
+    ]  # fmt: skip
+    own = ", ".join(quoted(name) for name in there if name not in hidden)
+    return f"(SELECT {', '.join(columns)}{own and f', {own}'} FROM {state_table(table)})"
+
+
 def counted(state_dir: Path) -> tuple[Counted, ...]:
     """Count the rows kept aside, by relation and by rule or reason."""
     lines: list[Counted] = []
@@ -114,7 +149,8 @@ def counted(state_dir: Path) -> tuple[Counted, ...]:
             rows = connection.execute(
                 f"SELECT coalesce({why}, ''), count_if(__status = 'open'), "
                 "count_if(__status = 'replayed'), count_if(__status = 'dropped'), min(__run_id), "
-                f"max(__run_id) FROM {state_table(f'{relation}__{kind}')} GROUP BY 1 ORDER BY 1"
+                f"max(__run_id) FROM {_relation(connection, f'{relation}__{kind}')} "
+                "GROUP BY 1 ORDER BY 1"
             ).fetchall()
             lines += [Counted(relation, kind, *row) for row in rows]
     return tuple(lines)
@@ -130,7 +166,7 @@ def kinds_of(state_dir: Path, relation: str, status: str = "") -> list[str]:
         return [
             kind for kind in tables
             if connection.execute(
-                f"SELECT 1 FROM {state_table(f'{relation}__{kind}')}{test} LIMIT 1"
+                f"SELECT 1 FROM {_relation(connection, f'{relation}__{kind}')}{test} LIMIT 1"
             ).fetchall()
         ]  # fmt: skip
 
@@ -141,14 +177,14 @@ def shown(
     """Give columns and rows of a table of rows kept aside, the first ones by id; 0 gives all."""
     most = f" LIMIT {limit}" if limit else ""
     with _opened(state_dir) as connection:
-        names, _, rows = fetch(connection, f"{_rows(given, status)}{most}")
+        names, _, rows = fetch(connection, f"{_rows(connection, given, status)}{most}")
     return names, rows
 
 
-def _rows(given: Replay, status: str) -> str:
+def _rows(connection: duckdb.DuckDBPyConnection, given: Replay, status: str) -> str:
     by_status = f" AND __status = {literal(status)}" if status else ""
     return (
-        f"SELECT * FROM {state_table(given.table)} WHERE {chosen(given)}{by_status} "
+        f"SELECT * FROM {_relation(connection, given.table)} WHERE {chosen(given)}{by_status} "
         f"ORDER BY {order_of('__id')}"
     )
 
@@ -166,7 +202,7 @@ def exported(state_dir: Path, given: Replay, status: str, path: Path) -> int:
     with _opened(state_dir) as connection:
         try:
             found = connection.execute(
-                f"COPY ({_rows(given, status)}) TO {literal(str(fresh))} ({options}, "
+                f"COPY ({_rows(connection, given, status)}) TO {literal(str(fresh))} ({options}, "
                 "USE_TMP_FILE false)"
             ).fetchall()
             os.replace(fresh, path)  # noqa: PTH105  the rename itself
@@ -186,7 +222,7 @@ def raw_lines(state_dir: Path, given: Replay, status: str) -> Iterator[bytes]:
     """Give the bytes of dead letters, in the order of their ids."""
     with _opened(state_dir) as connection:
         cursor = connection.execute(
-            f"SELECT __raw FROM ({_rows(given, status)}) WHERE __raw IS NOT NULL "
+            f"SELECT __raw FROM ({_rows(connection, given, status)}) WHERE __raw IS NOT NULL "
         )
         while batch := cursor.fetchmany(500):
             for (raw,) in batch:
@@ -200,7 +236,7 @@ def headers(state_dir: Path, given: Replay, status: str) -> list[tuple[str, ...]
         if "__header" not in {row[0] for row in known}:
             return []
         found = connection.execute(
-            f"SELECT DISTINCT __header FROM ({_rows(given, status)}) ORDER BY ALL"
+            f"SELECT DISTINCT __header FROM ({_rows(connection, given, status)}) ORDER BY ALL"
         ).fetchall()
     return [None if header is None else tuple(header) for (header,) in found]
 
@@ -208,8 +244,15 @@ def headers(state_dir: Path, given: Replay, status: str) -> list[tuple[str, ...]
 def count(state_dir: Path, given: Replay, status: str = "open") -> int:
     """Count chosen rows of a status."""
     with _opened(state_dir) as connection:
-        sql = f"SELECT count(*) FROM ({_rows(given, status)})"
+        sql = f"SELECT count(*) FROM ({_rows(connection, given, status)})"
         return int(connection.execute(sql).fetchall()[0][0])
+
+
+def is_of_stream(state_dir: Path, given: Replay) -> bool:
+    """Say whether rows are dead letters of a stream, which have no status."""
+    with _opened(state_dir) as connection:
+        found = connection.execute(f"DESCRIBE {state_table(given.table)}").fetchall()
+    return "__status" not in {row[0] for row in found}
 
 
 def drop(state_dir: Path, given: Replay, expected: int, by: str) -> int:

@@ -195,7 +195,7 @@ class Judgement:
             for index in tests
             if any(
                 isinstance(n, t.Table)
-                for n in t.walk(_condition(cast("t.Query", self.rules[index].test)))
+                for n in t.walk(condition(cast("t.Query", self.rules[index].test)))
             )
         ]
         plain = [index for index in tests if index not in joins]
@@ -223,7 +223,7 @@ class Judgement:
         return True
 
     def _from(self) -> str:
-        alias = next((_alias(rule.test) for rule in self.rules if rule.test), self.rows.name)
+        alias = next((alias_of(rule.test) for rule in self.rules if rule.test), self.rows.name)
         return f"{self.rows.table} AS {quoted(alias)}"
 
     def _tests(self) -> dict[int, str]:
@@ -235,7 +235,7 @@ class Judgement:
         for index, rule in enumerate(self.rules):
             if rule.test is None:
                 continue
-            expr = _condition(rule.test)
+            expr = condition(rule.test)
             test = f"coalesce({expression_sql(expr)}, FALSE)"
             earlier = [s for i, s in tests.items() if self.rules[i].on_fail in STOPPING]
             if can_fail(expr) and earlier:
@@ -335,9 +335,11 @@ def _place(path: str | None, row: int | None) -> dict[str, str | None]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _condition(test: t.Query) -> t.Expr:
+def condition(test: t.Query) -> t.Expr:
+    """Give the condition of a row rule."""
     return cast("t.Select", test.body).items[0].expr
 
 
-def _alias(test: t.Query) -> str:
+def alias_of(test: t.Query) -> str:
+    """Give what a row rule calls the row's relation."""
     return cast("t.Relation", cast("t.Select", test.body).source).alias

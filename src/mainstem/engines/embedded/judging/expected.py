@@ -129,7 +129,7 @@ class Expected:
             raise explained(error, None, doing=doing, culprit=found) from error
         for line in lines:
             yield Event("expectation_checked", rows.name, line.facts())
-        refuse(lines, judgement)
+        refuse(lines, rows.name)
         is_given = self.replaying is not None and self.replaying.name == rows.name
         if self.replaying is not None and is_given:
             self.replaying.judgement = judgement
@@ -158,7 +158,7 @@ class Expected:
             )  # fmt: skip
 
 
-def refuse(lines: Sequence[Line], judgement: Judgement) -> None:
+def refuse(lines: Sequence[Line], name: str) -> None:
     """Stop the run when a rule says so.
 
     Raises
@@ -180,7 +180,7 @@ def refuse(lines: Sequence[Line], judgement: Judgement) -> None:
     elif not line.failed:
         fix = 'correct the data or the rule; on_fail="warn" goes on'
     raise DataError(
-        said + _shown(line) + also, where=line.rule.where, step=judgement.rows.name, code=code,
+        said + _shown(line) + also, where=line.rule.where, step=name, code=code,
         fix=fix, rule=line.rule.name, failed=line.failed, checked=line.checked,
         samples=line.samples,
     )  # fmt: skip
@@ -207,7 +207,8 @@ def _broken(line: Line) -> str:
 def _shown(line: Line) -> str:
     shown = []
     for sample in line.samples:
-        place = " row ".join(filter(None, (sample.get("__path"), sample.get("__row"))))
+        row = f"row {sample['__row']}" if sample.get("__row") else ""
+        place = " ".join(filter(None, (sample.get("__path"), row)))
         values = [
             f"{name}={'NULL' if value is None else value}"
             for name, value in sample.items()

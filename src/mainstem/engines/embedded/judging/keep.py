@@ -25,7 +25,7 @@ DEAD = "__dead"
 _FIXED = (("__id", "VARCHAR"), ("__run_id", "VARCHAR"), ("__at", "TIMESTAMPTZ"))
 # How often a replay has judged the row again, and what has replayed or dropped it.
 _LATER = (("__status", "VARCHAR"), ("__tries", "BIGINT"), ("__closed_by", "VARCHAR"))
-_QUARANTINED = (
+QUARANTINED = (
     *_FIXED, ("__rule", "VARCHAR"), ("__path", "VARCHAR"), ("__row", "BIGINT"), *_LATER,
 )  # fmt: skip
 
@@ -89,7 +89,7 @@ def quarantined(judgement: Judgement) -> Kept:
             f"WHERE f.rule IN ({', '.join(map(str, names))})"
         )
     number = sum(judgement.lines[index].failed for index in names)
-    columns = (*_QUARANTINED, *fields)
+    columns = (*QUARANTINED, *fields)
     return Kept(rows.name, f"{rows.name}{QUARANTINE}", columns, select, number)
 
 
@@ -165,7 +165,7 @@ def keep(session: Session, settings: RunSettings, kept: Kept, *, is_whole: bool)
     InternalError
         When another number of rows was written than counted.
     """
-    _prepare(session, kept, is_whole=is_whole)
+    prepare(session, kept, is_whole=is_whole)
     table = state_table(kept.table)
     if is_whole:
         session.rows(f"DELETE FROM {table} WHERE __status = 'open'")
@@ -193,7 +193,7 @@ def _insert(session: Session, settings: RunSettings, kept: Kept) -> int:
     return int(found[0][0])
 
 
-def _prepare(session: Session, kept: Kept, *, is_whole: bool) -> None:
+def prepare(session: Session, kept: Kept, *, is_whole: bool) -> None:
     """Make the table, or give it the columns that have come since."""
     table = state_table(kept.table)
     there = dict(

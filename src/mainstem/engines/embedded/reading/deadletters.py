@@ -102,7 +102,7 @@ class BadRows:
         more = f"\n       … and {self.count - len(self.first)} more" if self.count > SHOWN else ""
         raise DataError(
             f"{rows} in source {source!r}{allowed}:\n{shown}{more}", where=where, code="BadRow",
-            fix=fix_of(is_kept=self._also is not None), source=source, count=self.count,
+            fix=fix_of(where, is_kept=self._also is not None), source=source, count=self.count,
             bad_rows=tuple(
                 {"file": f.path, "line": r.line, "offset": r.offset, "column": r.column,
                  "value": r.value, "reason": r.reason, "code": r.code, "raw": r.raw}
@@ -111,9 +111,12 @@ class BadRows:
         )  # fmt: skip
 
 
-def fix_of(*, is_kept: bool) -> str:
+def fix_of(where: Place, *, is_kept: bool) -> str:
     """Give what to do about bad rows; where they are kept already, they were more than allowed."""
-    other = "raise max_bad" if is_kept else 'keep bad rows aside with on_bad="dead_letter"'
+    words = (
+        "WITH (on_bad = 'dead_letter')" if where.file.endswith(".sql") else 'on_bad="dead_letter"'
+    )
+    other = "raise max_bad" if is_kept else f"keep bad rows aside with {words}"
     return f"correct the data, widen the column's type in the schema, or {other}"
 
 

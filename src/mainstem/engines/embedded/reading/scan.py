@@ -334,7 +334,7 @@ def _check(
     )
     raise DataError(
         f"{count} bad row{'s' if count > 1 else ''} in source {source.name!r}:\n{text}",
-        where=source.where, code="BadRow", fix=fix_of(is_kept=False),
+        where=source.where, code="BadRow", fix=fix_of(source.where, is_kept=False),
         source=source.name, count=count,
     )  # fmt: skip
 

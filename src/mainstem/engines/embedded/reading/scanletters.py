@@ -92,6 +92,6 @@ def refuse_many(
     rows = "1 bad row" if bad == 1 else f"{bad} bad rows"
     raise DataError(
         f"{rows} in source {source.name!r} (max_bad allows {math.floor(most)}):\n{text}",
-        where=source.where, code="BadRow", fix=fix_of(is_kept=True),
+        where=source.where, code="BadRow", fix=fix_of(source.where, is_kept=True),
         source=source.name, count=bad,
     )  # fmt: skip

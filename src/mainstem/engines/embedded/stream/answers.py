@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mainstem.engines.desk import Answering, Desk, Facts
 from mainstem.engines.embedded.session import Session
@@ -19,10 +20,14 @@ from mainstem.errors import BusyError, DataError
 if TYPE_CHECKING:
     import duckdb
 
+    from mainstem.engines.embedded.question import Known
     from mainstem.engines.embedded.stream.job import Job
 
 # An answer through the socket has at most so many rows and takes at most so long, in seconds.
 MOST_ROWS, MOST_S = 100_000, 30.0
+# Cursors that are kept for the next questions.
+MOST_IDLE = 4
+T = TypeVar("T")
 
 
 class Answers:
@@ -34,6 +39,9 @@ class Answers:
         self.path: Path | None = None
         self.under_way: set[duckdb.DuckDBPyConnection] = set()
         self.lock = threading.Lock()
+        # Cursors that have answered and wait for the next question, and questions that came before.
+        self.idle: list[duckdb.DuckDBPyConnection] = []
+        self.known: Known | None = None
 
     def tick(self, job: Job) -> None:
         """Answer what waits; `Ports.on_tick`."""
@@ -50,6 +58,10 @@ class Answers:
     def stop(self) -> None:
         """Answer nothing any more; `Ports.on_stop`."""
         self.desk.close()
+        with self.lock:
+            idle, self.idle = self.idle, []
+        for cursor in idle:
+            cursor.close()
         if self.connection is not None:
             self.connection.close()
 
@@ -61,9 +73,27 @@ class Answers:
 
     def query(self, facts: Facts) -> Facts:
         """Answer a question to the committed tables: whole epochs, whatever the run is doing."""
-        from mainstem.engines.embedded.question import ask_live
+        from mainstem.engines.embedded.question import Known, ask_live, open_live
 
-        return self._with_cursor(lambda cursor: _rows(ask_live(cursor, facts["sql"], MOST_ROWS)))
+        if self.known is None:
+            self.known = Known()
+        known, sql = self.known, facts["sql"]
+        with self.lock:
+            cursor = self.idle.pop() if self.idle else None
+        if cursor is None:
+            cursor = open_live(self._own)
+        began = time.monotonic()
+        found = self._watched(cursor, lambda: ask_live(cursor, sql, MOST_ROWS, known))
+        # One that has failed is closed. What a seed does stays with who has set it, and an interrupt that
+        # comes at the last moment with whom it was meant for.
+        is_clean = time.monotonic() - began < MOST_S / 2 and "setseed" not in sql.lower()
+        with self.lock:
+            is_kept = is_clean and len(self.idle) < MOST_IDLE
+            if is_kept:
+                self.idle.append(cursor)
+        if not is_kept:
+            cursor.close()
+        return _rows(found)
 
     def backup(self, facts: Facts) -> Facts:
         """Write the committed state into a new file."""
@@ -83,17 +113,34 @@ class Answers:
     def _with_cursor(
         self, work: Callable[[duckdb.DuckDBPyConnection], Facts], most_s: float | None = None
     ) -> Facts:
-        most_s = MOST_S if most_s is None else most_s
+        cursor = self._own.cursor()
+
+        def worked() -> Facts:
+            cursor.execute("SET TimeZone = 'UTC'")
+            return work(cursor)
+
+        found = self._watched(cursor, worked, most_s)
+        cursor.close()
+        return found
+
+    @property
+    def _own(self) -> duckdb.DuckDBPyConnection:
         assert self.connection is not None  # noqa: S101 - the desk is open
+        return self.connection
+
+    def _watched(
+        self, cursor: duckdb.DuckDBPyConnection, work: Callable[[], T], most_s: float | None = None
+    ) -> T:
+        """Work with a cursor for so long at most; it is closed after an error."""
+        most_s, is_done = MOST_S if most_s is None else most_s, False
         with self.lock:
-            cursor = self.connection.cursor()
             self.under_way.add(cursor)
         watch = threading.Timer(most_s, cursor.interrupt)
         watch.daemon = True
         watch.start()
         try:
-            cursor.execute("SET TimeZone = 'UTC'")
-            return work(cursor)
+            found = work()
+            is_done = True
         except Exception as error:
             if "INTERRUPT" in str(error).upper():
                 raise BusyError(
@@ -105,7 +152,9 @@ class Answers:
             watch.cancel()
             with self.lock:
                 self.under_way.discard(cursor)
-            cursor.close()
+            if not is_done:
+                cursor.close()
+        return found
 
 
 def _rows(found: tuple[list[str], list[str], list[tuple[Any, ...]]]) -> Facts:
@@ -133,4 +182,4 @@ def explained(job: Job, _: Facts) -> Facts:
     """Give the watermarks of every operator, and what holds which window."""
     lags = job.ports.feed.lag()
     clocks = Clocks(job.clocks, job.marks, job.epoch, lags)
-    return told(job.compiled.plan, job.compiled.stream, clocks, job.session, quoted(CATALOG))
+    return told(job.compiled.plan, job.compiled.meant, clocks, job.session, quoted(CATALOG))

@@ -11,6 +11,7 @@ from mainstem.engines.embedded.session import Session, plain_connection
 from mainstem.engines.embedded.state_file import CATALOG, state_path
 from mainstem.engines.embedded.stream.program import DEFAULT_IDLE
 from mainstem.engines.embedded.stream.statefile import (
+    LOOKUPS,
     OPERATORS,
     OUTBOX,
     Saved,
@@ -120,7 +121,7 @@ def _clock(known: dict[str, Any]) -> dict[str, Any]:
 
     partitions = {
         name: {"position": position, "latest": from_micros(latest), "is_idle": is_idle}
-        for name, (position, latest, _, is_idle) in known.get("partitions", {}).items()
+        for name, (position, latest, _, is_idle, *_) in known.get("partitions", {}).items()
     }
     return {"watermark": from_micros(known.get("watermark")), "partitions": partitions}
 
@@ -147,6 +148,8 @@ def _kind(schema: str, name: str) -> str:
         return "operator"
     if schema == OUTBOX:
         return "outbox"
+    if schema == LOOKUPS:
+        return "lookup"
     if schema == _HOUSE:
         return "house"
     for ending in ("late", "dead", "quarantine"):

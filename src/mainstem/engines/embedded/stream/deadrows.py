@@ -18,11 +18,12 @@ from mainstem.engines.embedded.compile import DuckdbPrinter, step_sql
 from mainstem.engines.embedded.culprit import fallible
 from mainstem.engines.embedded.failures import explained, is_data, row_words
 from mainstem.engines.embedded.session import Session
+from mainstem.engines.embedded.stream.judging import Judging
 from mainstem.engines.embedded.stream.operators.operator import Operator
 from mainstem.engines.embedded.types import quoted
 from mainstem.plan import tree as t
 from mainstem.plan.nodes import Step
-from mainstem.plan.stream import ROW_WATERMARK, StreamNode
+from mainstem.plan.stream import DELTA, MAP, ROW_WATERMARK, StreamNode
 from mainstem.plan.types import BIGINT
 from mainstem.record import record
 from mainstem.sql.bind_call import is_aggregate
@@ -87,15 +88,17 @@ class Search:
         self.session, self.is_first = session, is_first
         self.printer = DuckdbPrinter()
         self.repairs: dict[str, Repair] = {}
+        # Takes out of the rows of a node what its expectations would stop.
+        self.strip: Callable[[str, str], None] = lambda name, table: None
 
     def over_sources(self, nodes: tuple[StreamNode, ...]) -> None:
-        """Look at the nodes that no stateful one stands before."""
-        self.nodes(nodes, {}, {n.name for n in nodes if n.is_stateful})
+        """Look at the nodes that no stateful one and no Python function stands before."""
+        self.nodes(nodes, {}, {n.name for n in nodes if n.kind != DELTA})
 
     def over_all(
         self, nodes: tuple[StreamNode, ...], folder: Path, compute: Callable[[], list[str]]
     ) -> None:
-        """Look at the others too: `compute` gives the stateful nodes that have come to an end.
+        """Look at the others too: `compute` gives those of them that have come to an end.
 
         What they gave is gone with the transaction, so it is put into files before.
         """
@@ -118,7 +121,7 @@ class Search:
                 self.session.rows(
                     f"CREATE OR REPLACE TEMP TABLE {quoted(bases[node])} AS FROM read_parquet('{shown}')"
                 )
-        unknown = {n.name for n in nodes if n.is_stateful and n.name not in bases}
+        unknown = {n.name for n in nodes if n.kind != DELTA and n.name not in bases}
         self.nodes(nodes, bases, unknown)
 
     def nodes(
@@ -134,11 +137,13 @@ class Search:
             query = row_query(node, is_first=self.is_first)
             if node.name not in self.repairs and self.error(step_sql(over(query, names))):
                 self.repair(node, names, index)
-            if not node.is_stateful:
+            if node.kind == DELTA:
                 made = f"__tried_{index}"
                 names |= self.repairs[node.name].good if node.name in self.repairs else {}
                 if self.error(step_sql(over(query, names)), made):
                     unknown.add(node.name)
+                else:
+                    self.strip(node.name, quoted(made))
                 tables[node.name] = made
 
     def error(self, sql: str, table: str = "__tried") -> str:
@@ -335,10 +340,10 @@ class Mender:
 
     def __init__(
         self, session: Session, nodes: tuple[StreamNode, ...], operators: Mapping[str, Operator],
-        folder: Path,
+        folder: Path, judging: Judging,
     ) -> None:  # fmt: skip
         self.session, self.nodes, self.operators = session, nodes, operators
-        self.folder = folder
+        self.folder, self.judging = folder, judging
         self.repairs: dict[str, Repair] = {}
 
     def search(
@@ -354,7 +359,8 @@ class Mender:
         step : Step or None
             Where.
         compute : callable
-            Computes the stateful nodes before that once more, and gives their names.
+            Computes the nodes before that once more, and gives the names of those that keep something
+            or call Python functions.
         is_first : bool
             Whether bounded inputs are read.
 
@@ -368,7 +374,7 @@ class Mender:
             raise error
         self.begin_again()
         search = Search(self.session, is_first=is_first)
-        search.repairs = dict(self.repairs)
+        search.repairs, search.strip = dict(self.repairs), self.judging.strip
         search.over_sources(self.nodes)
         if search.repairs.keys() == self.repairs.keys():
             search.over_all(self.nodes, self.folder, compute)
@@ -390,15 +396,21 @@ class Mender:
     def arrange(self, node: StreamNode, *, is_first: bool) -> None:
         """Let a node read its rows without those that fail."""
         repair = self.repairs.get(node.name)
-        if repair is None:
+        if repair is None or node.kind == MAP:
             return
         sql = step_sql(over(row_query(node, is_first=is_first), repair.good))
         operator = self.operators.get(node.name)
         if operator is None:
-            self.session.rows(f"CREATE OR REPLACE TEMP VIEW {quoted(node.name)} AS {sql}")
+            name = self.judging.view(node.name)
+            self.session.rows(f"CREATE OR REPLACE TEMP VIEW {name} AS {sql}")
             return
         operator.rows_sql = sql
         operator.late_sql = "" if node.late is None else step_sql(over(node.late, repair.good))
+
+    def good_sql(self, node: StreamNode) -> str:
+        """Give the query of a node without the rows that fail; "" when none does."""
+        repair = self.repairs.get(node.name)
+        return "" if repair is None else step_sql(over(node.query, repair.good))
 
     def done(self) -> list[str]:
         """Let every node read its inputs again; give those whose views are to be made anew."""
@@ -408,6 +420,6 @@ class Mender:
                 node = operator.node
                 operator.rows_sql = step_sql(operator.node.rows)
                 operator.late_sql = "" if node.late is None else step_sql(node.late)
-        views = [name for name in self.repairs if name not in self.operators]
+        views = [n.name for n in self.nodes if n.kind == DELTA and n.name in self.repairs]
         self.repairs = {}
         return views

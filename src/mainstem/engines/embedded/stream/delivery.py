@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from mainstem.engines.embedded.session import Session
@@ -16,7 +17,6 @@ from mainstem.engines.embedded.state_file import HOUSE
 from mainstem.engines.embedded.stream.spec import Batch, Sink
 from mainstem.engines.embedded.stream.statefile import columns_of, make_like, outbox_table
 from mainstem.engines.embedded.types import quoted
-from mainstem.errors import StateError
 
 if TYPE_CHECKING:
     import duckdb
@@ -40,6 +40,8 @@ class Delivery:
         self.facts: dict[str, Any] = {}
         self.rows = 0
         self.is_open = False
+        # What the sink had committed last when this run began.
+        self.found: dict[str, Any] | None = None
         self.forgotten = 0
         # Rows that waited since an earlier run, and those of them that the sink turned out to have.
         self.carried, self.already_there = 0, 0
@@ -93,40 +95,50 @@ class Delivery:
             self.forgotten = done
 
     def committed(self, epoch: int, n_rows: int, token: dict[str, Any]) -> None:
-        """Let the sink have an epoch; waits while too many wait already (back-pressure)."""
+        """Let the sink have an epoch."""
         if not n_rows:
             return
         with self.changed:
             self.pending.append((epoch, n_rows, token))
             self.changed.notify_all()
-            self.changed.wait_for(
-                lambda: len(self.pending) <= self.max_pending or self.error is not None
-            )
             self._raise()
 
-    def start(self, session: Session, epoch: int) -> None:
-        """Start the sink's thread, which opens it first.
+    def has_room(self, wait_s: float) -> bool:
+        """Wait for a while that few enough epochs wait for the sink: no more are made (back-pressure)."""
+        return self._wait(lambda: len(self.pending) <= self.max_pending, wait_s)
 
-        Parameters
-        ----------
-        session : Session
-            The engine's.
-        epoch : int
-            The last committed one: a sink that is further belongs to a newer state.
-        """
+    def suppress(self, session: Session) -> int:
+        """Count an epoch's rows that the sink has already, and give none of them to it."""
+        # Every value is computed as for the sink: a row on which one fails is a dead letter (V10).
+        ((n_rows,),) = session.rows(
+            f"CREATE OR REPLACE TEMP TABLE __suppressed AS SELECT * FROM ({self.select})"
+        )
+        session.rows("DROP TABLE temp.__suppressed")
+        with self.changed:
+            self.already_there += int(n_rows)
+        return int(n_rows)
+
+    def start(self, session: Session) -> None:
+        """Start the sink's thread, which opens it first."""
         cursor = session.connection.cursor()
         self.thread = threading.Thread(
-            target=self._run, args=(cursor, epoch), name=f"mainstem-sink-{self.table}", daemon=True
+            target=self._run, args=(cursor,), name=f"mainstem-sink-{self.table}", daemon=True
         )
         self.thread.start()
 
-    def drain(self) -> None:
-        """Wait until the sink has everything; raise what ended it."""
+    def is_drained(self, wait_s: float) -> bool:
+        """Wait for a while that the sink has everything; raise what ended it."""
+        return self._wait(lambda: self.is_open and not self.pending, wait_s)
+
+    def _wait(self, test: Callable[[], bool], wait_s: float) -> bool:
         with self.changed:
-            self.changed.wait_for(
-                lambda: (self.is_open and not self.pending) or self.error is not None
-            )
+            self.changed.wait_for(lambda: test() or self.error is not None, wait_s)
             self._raise()
+            return test()
+
+    def opened(self, wait_s: float) -> bool:
+        """Wait for a while that the sink has said how far it is; raise what ended it."""
+        return self._wait(lambda: self.is_open, wait_s)
 
     def check(self) -> None:
         """Raise what ended the sink."""
@@ -156,9 +168,9 @@ class Delivery:
 
     # In the sink's thread
 
-    def _run(self, cursor: duckdb.DuckDBPyConnection, epoch: int) -> None:
+    def _run(self, cursor: duckdb.DuckDBPyConnection) -> None:
         try:
-            self._open(epoch)
+            self._open()
             while True:
                 with self.changed:
                     self.changed.wait_for(lambda: bool(self.pending) or self.is_stopping)
@@ -186,17 +198,11 @@ class Delivery:
             self.sink.close()
             cursor.close()
 
-    def _open(self, epoch: int) -> None:
+    def _open(self) -> None:
         found = self.sink.open()
         last = int(found["epoch"]) if found else 0
-        if last > epoch:
-            raise StateError(
-                f"the sink of {self.table!r} has epoch {last}, and the state is at {epoch}: an older state "
-                "was restored", code="SinkAhead",
-                fix="restore the newer state, or name another sink",
-            )  # fmt: skip
         with self.changed:
-            self.done = last
+            self.done, self.found = last, found
             self.already_there = sum(rows for epoch, rows, _ in self.pending if epoch <= last)
             self.pending = [one for one in self.pending if one[0] > last]
             self.is_open = True

@@ -32,7 +32,7 @@ def evolve(session: Session, saved: Saved, compiled: Compiled) -> list[tuple[str
         that is gone.
     """
     places = {step.name: step.where for step in compiled.plan.steps}
-    changes, prints = compare(saved.prints, compiled.stream, places)
+    changes, prints = compare(saved.prints, compiled.meant, places)
     _refuse_lost_rows(session, compiled)
     steps = {node.name: node.step for node in compiled.stream.nodes}
     added = dict.fromkeys(steps[name] for name in changes.added)

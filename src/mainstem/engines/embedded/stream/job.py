@@ -8,34 +8,40 @@ not yet committed is sent again.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import duckdb
 
 from mainstem.engines.embedded.session import Session, open_session
 from mainstem.engines.embedded.state_file import attach_state, state_table
+from mainstem.engines.embedded.stream.bad import Bad
 from mainstem.engines.embedded.stream.bounded import Bounded
+from mainstem.engines.embedded.stream.catchup import meet
+from mainstem.engines.embedded.stream.cuts import History, tokens
 from mainstem.engines.embedded.stream.deadrows import Mender
 from mainstem.engines.embedded.stream.delivery import Delivery, table_select
 from mainstem.engines.embedded.stream.evolution import evolve
+from mainstem.engines.embedded.stream.failures import in_our_words
 from mainstem.engines.embedded.stream.feed import Taken
+from mainstem.engines.embedded.stream.functions import Functions
+from mainstem.engines.embedded.stream.inputs import Inputs, input_table
+from mainstem.engines.embedded.stream.judging import judging_of
 from mainstem.engines.embedded.stream.ledger import Counts
+from mainstem.engines.embedded.stream.letters import keep_letters
+from mainstem.engines.embedded.stream.lookups import Lookups
 from mainstem.engines.embedded.stream.ports import Ports
 from mainstem.engines.embedded.stream.program import (
     DEFAULT_IDLE,
     Compiled,
-    empty_input,
-    input_table,
-    latest_times,
     node_columns,
-    source_view,
 )
-from mainstem.engines.embedded.stream.spec import OPERATION, UPSERT, Loaded, Slice
+from mainstem.engines.embedded.stream.spec import Loaded, Slice
 from mainstem.engines.embedded.stream.statefile import (
     PAUSE_S,
     Saved,
@@ -47,12 +53,13 @@ from mainstem.engines.embedded.stream.statefile import (
     write_epoch,
     write_state,
 )
+from mainstem.engines.embedded.stream.tables import write_table
 from mainstem.engines.embedded.stream.watermark import END_OF_TIME, SourceClock, lowest
 from mainstem.engines.embedded.types import quoted
 from mainstem.engines.spec import Event, RunSettings, StreamSettings
 from mainstem.errors import DataError
 from mainstem.plan.nodes import Step
-from mainstem.plan.stream import STATIC, UPDATING, StreamNode
+from mainstem.plan.stream import DELTA, MAP, STATIC, StreamNode
 from mainstem.storage.local import points
 
 # How long the loop waits for rows before it looks at the clock and at signals, in seconds.
@@ -72,12 +79,21 @@ class Job:
             for s in compiled.sources
         }
         self.marks: dict[str, datetime | None] = {}
+        judged = any(one.is_judged for one in compiled.operators.values())
+        self.inputs = Inputs(session, is_judged=judged)
+        self.judging = judging_of(session, compiled.plan, compiled.stream)
+        folder = Path(settings.state_dir)
         self.mender = Mender(
-            session, compiled.stream.nodes, compiled.operators, Path(settings.state_dir)
+            session, compiled.stream.nodes, compiled.operators, folder, self.judging
         )
         self.deliveries: list[tuple[Step, Delivery]] = []
         self.saved = Saved()
         self.epoch = 0
+        self.history = History()
+        # While sinks are caught up with: the watermarks that operators have then.
+        self.replaying: dict[str, datetime | None] | None = None
+        # Tables whose sinks have what is computed: an older state is brought to where they are.
+        self.met: frozenset[str] = frozenset()
         # Sources whose table holds rows of the last epoch, and those that gave all they have.
         self.filled: set[str] = set()
         self.ended: frozenset[str] = frozenset()
@@ -89,9 +105,11 @@ class Job:
         self.changes: list[tuple[str, str]] = []
         # The ledger of this run so far.
         self.total = Counts()
-        # Of each source: dead letters and records of this run.
-        self.bad: dict[str, tuple[int, int]] = {}
-        self.bounded = Bounded(compiled, settings, session, ports.due)
+        self.bad = Bad()
+        self.functions = Functions(
+            session, compiled.plan, settings, compiled.called, compiled.operators
+        )
+        self.bounded = Bounded(compiled, settings, session, ports.due, self.functions)
 
     # Starting
 
@@ -102,30 +120,38 @@ class Job:
         self.session.rows("SET preserve_insertion_order = true")
         make_tables(self.session)
         self.saved = read_saved(self.session)
-        self.epoch = self.saved.epoch
+        self.saved = replace(self.saved, lineage=self.saved.lineage or token_hex(8))
+        self.epoch, self.history = self.saved.epoch, History.of(self.saved.history)
         for source in self.compiled.sources:
             clock = self.clocks[source.name]
             read_clock(source.name, clock, self.saved)
             self.marks[source.name] = clock.watermark
-            empty_input(self.session, source)
-            source_view(self.session, source, (), clock)
+            self.inputs.empty(source)
+            self.inputs.show(source, (), clock)
         changes = evolve(self.session, self.saved, self.compiled)
         for node in self.compiled.stream.nodes:
             self.create(node)
         for step in self.compiled.plan.tables:
             self.create_output(step)
         write_state(self.session, self.saved)
+        kept, aside = self.judging.create(), list(self.bounded.statics.keep())
         self.session.rows("COMMIT")
+        yield from aside
         for name, words in [*changes, *self.changes]:
             yield Event("state_changed", name, {"what": words})
         for _, delivery in self.deliveries:
-            delivery.start(self.session, self.epoch)
-        self.ports.feed.start(
-            # A partition that went idle before its first record has no position.
-            {name: {p: one.position for p, one in clock.partitions.items() if one.position is not None}
-             for name, clock in self.clocks.items()}, {},
-        )  # fmt: skip
-        yield Event("stream_started", self.compiled.plan.name, {"epoch": self.epoch})
+            delivery.start(self.session)
+        self.lookups = Lookups(self)
+        self.ports.feed.start(self.positions(), {})
+        facts = {"epoch": self.epoch, "kept": kept}
+        yield Event("stream_started", self.compiled.plan.name, facts)
+
+    def positions(self) -> dict[str, dict[str, Any]]:
+        """Give where each source was left; a partition that went idle before its first record has none."""
+        return {
+            name: {p: one.position for p, one in clock.partitions.items() if one.position is not None}
+            for name, clock in self.clocks.items()
+        }  # fmt: skip
 
     def create(self, node: StreamNode) -> None:
         """Make what a node needs, and its relation without rows."""
@@ -136,8 +162,11 @@ class Job:
             if operator.late_change:
                 self.changes.append((f"{node.step}__late", operator.late_change))
             operator.give_nothing(self.session)
+        elif node.kind == MAP:
+            self.functions.fill(node.name)
         else:
             self.view(node, is_first=False)
+            self.judging.empty(node.name)
 
     def view(self, node: StreamNode, *, is_first: bool) -> None:
         """Make the view of a node that keeps nothing; bounded inputs are read in the first epoch (T9)."""
@@ -145,7 +174,8 @@ class Job:
         if is_first:
             sql = self.compiled.firsts.get(node.name, sql)
         session = self.session
-        session.rows(f"CREATE OR REPLACE TEMP VIEW {quoted(node.name)} AS {sql}")
+        name = self.judging.view(node.name)
+        session.rows(f"CREATE OR REPLACE TEMP VIEW {name} AS {sql}")
 
     def create_output(self, step: Step) -> None:
         """Make the table of the state file, or the outbox, of a table."""
@@ -178,27 +208,47 @@ class Job:
 
     def run(self) -> Iterator[Event]:
         """Run epochs until it is enough; each is committed before its event is given."""
+        yield from meet(self)
         while True:
+            yield from self.until(Delivery.has_room)
             taken = self.ports.feed.take(TICK_S)
             self.ended = taken.ended
             yield from self.bounded.refresh()
+            self.lookups.settle()
             for _, delivery in self.deliveries:
                 delivery.check()
             is_last = self.is_bounded and self.is_caught_up(taken)
-            event = self.one(taken, is_last=is_last)
-            yield event or Event("waiting", self.compiled.plan.name, {
-                "lag": self.lag(), "delivered": self.delivered(),
-            })  # fmt: skip
-            if self.ports.on_tick is not None:
-                self.ports.on_tick(self)
+            try:
+                event = self.one(taken, is_last=is_last)
+            except DataError:
+                yield from self.judging.told()
+                raise
+            yield event or self.waiting()
+            self.tick()
             if self.is_enough(taken, is_last=is_last):
                 break
-        for _, delivery in self.deliveries:
-            delivery.drain()
+        yield from self.until(Delivery.is_drained)
         self.forget()
         yield Event("stream_stopped", self.compiled.plan.name, {
             "epoch": self.epoch, "is_final": self.is_bounded, "sinks": self.delivered(),
         })  # fmt: skip
+
+    def waiting(self) -> Event:
+        """Tell how the stream stands while there is nothing to compute."""
+        facts = {"lag": self.lag(), "delivered": self.delivered()}
+        return Event("waiting", self.compiled.plan.name, facts)
+
+    def tick(self) -> None:
+        """Answer questions, between two epochs."""
+        if self.ports.on_tick is not None:
+            self.ports.on_tick(self)
+
+    def until(self, test: Callable[[Delivery, float], bool]) -> Iterator[Event]:
+        """Wait for the sinks: a slow one must not make the stream deaf to signals and questions."""
+        for _, delivery in self.deliveries:
+            while not test(delivery, TICK_S):
+                yield self.waiting()
+                self.tick()
 
     def forget(self) -> None:
         """Let go of what every sink has: a table that is gone next time leaves nothing behind."""
@@ -230,12 +280,13 @@ class Job:
             return self.is_caught_up(taken)
         return is_last
 
-    def one(self, taken: Taken, *, is_last: bool) -> Event | None:
-        """Compute and commit one epoch; None when there is nothing to do."""
+    def one(self, taken: Taken, *, is_last: bool, is_cut: bool = False) -> Event | None:
+        """Compute and commit one epoch; None when there is nothing to do, unless it `is_cut`."""
         began = time.monotonic()
         session, counts = self.session, Counts()
         slices = {one.source: one for one in taken.slices}
         changed: dict[str, set[str]] = {name: set() for name in self.clocks}
+        self.judging.begin()
         loaded = {name: self.load(one, counts) for name, one in slices.items() if one.rows}
         for name, silences in taken.silences.items():
             clock = self.clocks[name]
@@ -245,25 +296,32 @@ class Job:
             changed[name] |= set(clock.silent(quiet))
         is_first = self.epoch == 0 and bool(self.compiled.firsts)
         has_moved = any(one.parts for one in slices.values())
-        if not has_moved and not any(changed.values()) and not is_last and not is_first:
+        is_due = has_moved or any(changed.values()) or is_last or is_first or is_cut
+        if not is_due:
             return None
         for source in self.compiled.sources:
             found = slices.get(source.name)
-            self.arrange(source.name, found, changed[source.name])
+            self.arrange(source.name, found, loaded.get(source.name), changed[source.name])
         session.rows("BEGIN")
         self.epoch += 1
         for name, clock in self.clocks.items():
             if is_last:
                 clock.ended()
             self.marks[name] = clock.advance() if not is_last else clock.watermark
+        self.history.note(self.clocks)
         offered = self.walk(counts, is_first=is_first)
         self.keep_dead(loaded)
         self.keep_dead_rows(counts)
+        self.judging.count(counts)
+        self.judging.keep(self.epoch, self.settings.run_id, counts)
         counts.check()
         self.write_state(changed, counts)
         points.reached(points.EPOCH_COMPUTED)
         session.rows("COMMIT")
         points.reached(points.EPOCH_COMMITTED)
+        samples = self.judging.samples()
+        self.judging.committed()
+        self.functions.done()
         for name in self.mender.done():
             node = self.compiled.stream.node(name)
             assert node is not None  # noqa: S101 - it was mended
@@ -278,42 +336,26 @@ class Job:
             "epoch": self.epoch, "sources": counts.sources, "steps": counts.steps,
             "sinks": counts.sinks, "watermarks": {n: c.watermark for n, c in self.clocks.items()},
             "seconds": time.monotonic() - began, "lag": self.lag(),
-            "delivered": self.delivered(),
+            "delivered": self.delivered(), "expectations": counts.rules(), "samples": samples,
         }  # fmt: skip
         return Event("epoch_committed", self.compiled.plan.name, facts)
 
     def load(self, taken: Slice, counts: Counts) -> Loaded:
         """Make the table of a slice, and take its positions."""
-        found = self.ports.loaders[taken.source](self.session, taken, input_table(taken.source))
+        table = input_table(taken.source)
+        found = self.ports.loaders[taken.source](self.session, taken, table)
+        found = self.judging.source(taken.source, found, taken.parts, table)
         counts.sources[taken.source] = {
             "read": found.rows, "admitted": found.admitted, "dead": found.dead,
             "unknown_fields": found.unknown_fields,
         }  # fmt: skip
         self.filled.add(taken.source)
-        self.check_bad(taken.source, found)
+        self.bad.check(next(s for s in self.compiled.sources if s.name == taken.source), found)
         return found
 
-    def check_bad(self, name: str, found: Loaded) -> None:
-        """Stop when more records of this run are dead letters than the source allows.
-
-        Raises
-        ------
-        DataError
-            Naming the source, how many there were, and of how many.
-        """
-        source = next(s for s in self.compiled.sources if s.name == name)
-        dead, read = self.bad.get(name, (0, 0))
-        dead, read = self.bad[name] = (dead + found.dead, read + found.rows)
-        most = source.max_bad
-        if most is None or dead <= (most * read if isinstance(most, float) else most):
-            return
-        raise DataError(
-            f"{dead} of {read} records of source {name!r} are bad, and max_bad allows {most:g}",
-            where=source.where, code="BadRow", step=name,
-            fix="correct the data, widen a column's type in the schema, or raise max_bad",
-        )  # fmt: skip
-
-    def arrange(self, name: str, taken: Slice | None, changed: set[str]) -> None:
+    def arrange(
+        self, name: str, taken: Slice | None, loaded: Loaded | None, changed: set[str]
+    ) -> None:  # fmt: skip
         """Bring a source's clock up to its slice, and make its rows readable."""
         clock = self.clocks[name]
         source = next(s for s in self.compiled.sources if s.name == name)
@@ -324,14 +366,13 @@ class Job:
             # A part without rows is a position: a first one, or one behind records that were aborted.
             clock.partitions[part.partition].position = part.end
             changed.add(part.partition)
-        if taken is None or not taken.rows:
+        if loaded is None:
             if name in self.filled:
-                empty_input(self.session, source)
-                source_view(self.session, source, (), clock)
+                self.inputs.empty(source)
                 self.filled.discard(name)
             return
-        source_view(self.session, source, parts, clock)
-        for part, latest in zip(parts, latest_times(self.session, source, len(parts)), strict=True):
+        self.inputs.show(source, parts, clock, self.judging.stopped(name))
+        for part, latest in zip(parts, self.inputs.latest(source, parts, loaded), strict=True):
             clock.saw(part.partition, latest)
 
     def walk(self, counts: Counts, *, is_first: bool) -> list[tuple[Delivery, int, dict[str, Any]]]:
@@ -350,7 +391,7 @@ class Job:
                 def stateful(before: tuple[StreamNode, ...] = before) -> list[str]:
                     for node in before:
                         self.compute(node, Counts(), is_first=is_first)
-                    return [node.name for node in before if node.is_stateful]
+                    return [node.name for node in before if node.kind != DELTA]
 
                 self.marks = dict(marks)
                 plan = self.compiled.plan
@@ -361,7 +402,8 @@ class Job:
                 self.session.rows("BEGIN")
 
     def keep_dead_rows(self, counts: Counts) -> None:
-        """Keep the rows on which an expression failed, by step."""
+        """Keep the rows on which an expression or a Python function failed, by step."""
+        self.functions.keep_dead(counts, self.epoch)
         for repair in self.mender.repairs.values():
             counts.dead(repair.step, repair.rows)
             for letters in repair.letters:
@@ -372,11 +414,18 @@ class Job:
         self.mender.arrange(node, is_first=is_first)
         mark = lowest(self.marks[name] for name in node.inputs)
         operator = self.compiled.operators.get(node.name)
+        if node.kind == MAP:
+            self.functions.fill(node.name, self.mender.good_sql(node))
+            self.marks[node.name] = mark
+            return
         if operator is None:
             is_other = node.name in self.compiled.firsts and (is_first or self.epoch == 2)
             if is_other and node.name not in self.mender.repairs:
                 self.view(node, is_first=is_first)
             self.marks[node.name] = mark
+            passed = self.judging.step(node.name, None)
+            if passed is not None:
+                self.given[node.name] = passed
             return
         counted = operator.epoch(self.session, mark)
         out, before = operator.out_mark(mark), self.marks[node.name]
@@ -384,16 +433,22 @@ class Job:
         self.marks[node.name] = (
             before if out is None else out if before is None else max(out, before)
         )
+        if self.replaying is not None:
+            self.marks[node.name] = self.replaying.get(node.name, before)
+        counted.rows_out = self.judging.step(node.name, counted.rows_out) or 0
         self.given[node.name] = counted.rows_out
         counts.count(node.step, counted)
 
     def write_tables(self, counts: Counts) -> list[tuple[Delivery, int, dict[str, Any]]]:
         """Write what the tables got: into the state file, or into the outbox of their sinks."""
         offered = []
-        for step, delivery in self.deliveries:
-            if self.given.get(step.name) == 0:
+        giving = [(s, d) for s, d in self.deliveries if self.given.get(s.name) != 0]
+        made = tokens(self, (step.name for step, _ in giving)) if giving else {}
+        for step, delivery in giving:
+            if step.name in self.met:
+                counts.sinks[step.name] = delivery.suppress(self.session)
                 continue
-            token = self.token(step)
+            token = made[step.name]
             n_rows = delivery.put(self.session, self.epoch, token)
             counts.sinks[step.name] = n_rows
             offered.append((delivery, n_rows, token))
@@ -402,60 +457,21 @@ class Job:
             if step.name in self.ports.sinks or shape.kind == STATIC:
                 continue
             if self.given.get(step.name) != 0:
-                counts.sinks[step.name] = self.write_table(step)
+                node = self.compiled.stream.node(step.name)
+                assert node is not None  # noqa: S101 - every streamed step has a node
+                select = self.select_of(step)
+                counts.sinks[step.name] = write_table(self.session, step, node, select)
         return offered
-
-    def write_table(self, step: Step) -> int:
-        """Write a table of the state file: new rows are added, those of a key take its place (C1)."""
-        node = self.compiled.stream.node(step.name)
-        assert node is not None  # noqa: S101 - every streamed step has a node
-        columns = ", ".join(map(quoted, step.schema.names))
-        table, select = state_table(step.name), self.select_of(step)
-        if node.shape.kind != UPDATING:
-            ((n_rows,),) = self.session.rows(f"INSERT INTO {table} ({columns}) {select}")
-            return int(n_rows)
-        self.session.rows(f"CREATE OR REPLACE TEMP TABLE __changes AS {select}")
-        same = " AND ".join(
-            f"s.{quoted(k)} IS NOT DISTINCT FROM n.{quoted(k)}" for k in node.shape.key
-        )
-        self.session.rows(
-            f"DELETE FROM {table} AS s WHERE EXISTS (SELECT 1 FROM __changes AS n WHERE {same or 'TRUE'})"
-        )
-        ((n_rows,),) = self.session.rows(
-            f"INSERT INTO {table} ({columns}) SELECT {columns} FROM __changes WHERE "
-            f"{quoted(OPERATION)} = '{UPSERT}'"
-        )
-        return int(n_rows)
-
-    def token(self, step: Step) -> dict[str, Any]:
-        """Give what an epoch's output is a function of; independent of process and run (DESIGN 6)."""
-        return {
-            "format": 1, "pipeline": self.compiled.plan.name, "table": step.name, "epoch": self.epoch,
-            "positions": {
-                name: {p: one.position for p, one in clock.partitions.items()}
-                for name, clock in self.clocks.items()
-            },
-            "watermarks": {n: _text(c.watermark) for n, c in self.clocks.items()},
-            "lookups": self.bounded.lookups(),
-            "plan": self.settings.plan_fingerprint,
-        }  # fmt: skip
 
     def keep_dead(self, loaded: Mapping[str, Loaded]) -> None:
         """Keep the dead letters of this epoch."""
         for name, found in loaded.items():
-            if found.dead and found.dead_letters:
+            if found.dead_letters:
                 self.keep_letters(f"{name}__dead", found.dead_letters)
 
-    def keep_letters(self, name: str, letters: str, epoch: str = "epoch") -> None:
+    def keep_letters(self, name: str, letters: str, column: str = "epoch") -> None:
         """Add dead letters to a table of the state file."""
-        table = state_table(name)
-        make_growing(
-            self.session, table, f"SELECT CAST(0 AS BIGINT) AS {epoch}, * FROM {letters}", name,
-            may_move=True,
-        )  # fmt: skip
-        self.session.rows(
-            f"INSERT INTO {table} BY NAME SELECT {self.epoch} AS {epoch}, * FROM {letters}"
-        )
+        keep_letters(self.session, name, letters, column, self.epoch)
 
     def write_state(self, changed: dict[str, set[str]], counts: Counts) -> None:
         """Write positions, watermarks and the ledger; the last thing before the commit."""
@@ -463,7 +479,8 @@ class Job:
             if changed[name] or name not in self.saved.clocks or clock.watermark == END_OF_TIME:
                 self.saved.clocks[name] = clock_state(clock)
         marks = {n.name: self.marks[n.name] for n in self.compiled.stream.nodes if n.is_stateful}
-        self.saved = replace(self.saved, epoch=self.epoch, marks=marks)
+        history = self.history.to_dict()
+        self.saved = replace(self.saved, epoch=self.epoch, marks=marks, history=history)
         write_state(self.session, self.saved)
         self.unwritten.add(counts)
         self.total.add(counts)
@@ -485,10 +502,6 @@ class Job:
             delivery.stop()
 
 
-def _text(mark: datetime | None) -> str | None:
-    return None if mark is None else mark.astimezone(UTC).isoformat()
-
-
 def run_job(
     compiled: Compiled, settings: RunSettings, ports: Ports
 ) -> Generator[Event, None, None]:
@@ -498,9 +511,9 @@ def run_job(
     ------
     Event
         ``source_read`` of bounded sources, ``stream_started``, ``epoch_committed`` (its ledger and
-        watermarks), ``waiting`` while nothing comes, ``stream_stopped``.
+        watermarks), ``expectation_failed``, ``waiting`` while nothing comes, ``stream_stopped``.
     """
-    with ExitStack() as stack:
+    with in_our_words(Path(settings.state_dir)), ExitStack() as stack:
         session = stack.enter_context(open_session(settings, compiled.plan.params))
         job = Job(compiled, settings, ports, session)
         stack.callback(job.stop)

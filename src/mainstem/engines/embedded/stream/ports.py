@@ -28,3 +28,5 @@ class Ports:
     # Called by the engine's thread between two epochs, about ten times a second at least, and at the end.
     on_tick: Callable[[Job], None] | None = None
     on_stop: Callable[[], None] | None = None
+    # Gives another feed over the same sources, and its loaders; None when they can be read once only.
+    again: Callable[[], tuple[Feed, Mapping[str, Loader]]] | None = None

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mainstem.engines.embedded.stream.feed import Threads
 from mainstem.engines.embedded.stream.job import run_job
-from mainstem.engines.embedded.stream.ports import Ports
-from mainstem.engines.embedded.stream.program import compile_stream
+from mainstem.engines.embedded.stream.ports import Loader, Ports
+from mainstem.engines.embedded.stream.program import Compiled, compile_stream
 from mainstem.engines.embedded.stream.readers import reader_of
 from mainstem.engines.embedded.stream.sinks import sink_of
+from mainstem.engines.embedded.stream.spec import Sink
 from mainstem.engines.spec import Event, RunSettings, StreamSettings
 from mainstem.errors import Finding, MainstemError
 from mainstem.plan.stream import STATIC, UPDATING, StreamPlan
-from mainstem.plan.tree import Call, walk
 from mainstem.sql.stream.latest import with_latest
 from mainstem.sql.stream.lower import lower
 
@@ -44,13 +44,10 @@ def stream_gaps(plan: Plan) -> list[Finding]:
     found = list(lowered.findings)
     streamed = {name for name, shape in lowered.plan.shapes.items() if shape.kind != STATIC}
     found += with_latest(plan, streamed).findings
-    found += [
-        Finding(
-            "StreamNotYet", f"expectation {rule.name!r} of {rule.on!r}: expectations about streams "
-            "arrive in a later version", rule.where, "filter the rows in a view", step=rule.on,
-        )
-        for rule in plan.expectations if rule.on in streamed
-    ]  # fmt: skip
+    if plan.expectations:
+        from mainstem.engines.embedded.stream.rules import rule_gaps
+
+        found += rule_gaps(plan, lowered.plan)
     relations: tuple[Source | Step, ...] = (*plan.sources, *plan.steps)
     for one in relations:
         taken = [n for n in one.schema.names if n.startswith("__") and one.name in streamed]
@@ -58,15 +55,10 @@ def stream_gaps(plan: Plan) -> list[Finding]:
             "NameNotValid", f"column {name!r} of {one.name!r} begins with two underscores, as the "
             "columns do that a stream keeps beside its rows", one.where, "rename it", step=one.name,
         ) for name in taken[:1]]  # fmt: skip
-    names = {function.name for function in plan.functions}
-    for step in plan.steps:
-        if step.name in streamed and names & {
-            n.name for n in walk(step.query) if isinstance(n, Call)
-        }:
-            found.append(Finding(
-                "StreamNotYet", f"{step.name!r} calls a Python function: those in streams arrive in "
-                "a later version", step.where, "say it in SQL", step=step.name,
-            ))  # fmt: skip
+    if plan.functions and not lowered.findings:
+        from mainstem.sql.stream.calls import without_calls
+
+        found += without_calls(lowered.plan, plan).findings
     if found:
         return found
     for step in with_kinds(plan, lowered.plan).tables:
@@ -88,7 +80,6 @@ def run_stream(plan: Plan, settings: RunSettings, desk: Desk | None = None) -> I
     lowered = lower(plan)
     plan = with_kinds(plan, lowered.plan)
     compiled = compile_stream(plan, lowered.plan)
-    readers = {source.name: reader_of(source, settings) for source in compiled.sources}
     sinks = {}
     for step in plan.tables:
         shape = lowered.plan.shapes[step.name]
@@ -100,11 +91,32 @@ def run_stream(plan: Plan, settings: RunSettings, desk: Desk | None = None) -> I
         # One core is for the readers and sinks: with two cores a second thread of DuckDB took more CPU
         # and no less time (measured, docs/decisions.md).
         settings = replace(settings, threads=max(1, (os.cpu_count() or 2) - 1))
-    feed = Threads(readers, given.epoch_rows)
-    ports = Ports(feed, {name: one.load for name, one in readers.items()}, sinks)
+    ports, wake = _ports(compiled, settings, given, sinks)
     if desk is not None:
         from mainstem.engines.embedded.stream.answers import Answers
 
-        answers = Answers(desk, feed.wake)
+        answers = Answers(desk, wake)
         ports.on_tick, ports.on_stop = answers.tick, answers.stop
     yield from run_job(compiled, settings, ports)
+
+
+def _ports(
+    compiled: Compiled, settings: RunSettings, given: StreamSettings, sinks: dict[str, Sink]
+) -> tuple[Ports, Callable[[], None]]:
+    """Connect a job with its sources, or with the script of a test; give what ends its waiting too."""
+    if given.script is not None:
+        return given.script.ports(sinks), lambda: None
+    # The feed is another one after records were read again.
+    feeds: list[Threads] = []
+
+    def connected() -> tuple[Threads, dict[str, Loader]]:
+        readers = {source.name: reader_of(source, settings) for source in compiled.sources}
+        feeds[:] = [Threads(readers, given.epoch_rows)]
+        return feeds[0], {name: one.load for name, one in readers.items()}
+
+    ports = Ports(*connected(), sinks, again=connected)
+
+    def wake() -> None:
+        feeds[0].wake()
+
+    return ports, wake

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # The hidden column of a loaded table: which of the slice's parts a row is of.
 PART = "__part"
+# Of a source in `Session.placed`: the number of a row in its partition, or in the file `PATH`.
+PATH, ROW = "__path", "__row"
 # What becomes of a row of an updating table at its sink; a hidden column of the rows of an epoch.
 OPERATION = "__operation"
 UPSERT, DELETE = "upsert", "delete"
@@ -88,6 +90,8 @@ class Loaded:
     dead_letters : str
         Quoted name of a temporary table of dead letters with the columns of
         `reading.deadletters`, to be kept in the epoch's transaction; "" for none.
+    latest : tuple of datetime or None
+        The largest event time of each part, where the reader knows it already.
     """
 
     rows: int
@@ -95,6 +99,7 @@ class Loaded:
     dead: int = 0
     unknown_fields: int = 0
     dead_letters: str = ""
+    latest: tuple[datetime | None, ...] | None = None
 
 
 class Reader(Protocol):
@@ -151,8 +156,10 @@ class Reader(Protocol):
 
         Its columns: those of the source's schema, with the types that they have in expressions,
         then ``__part`` INTEGER, the index into ``taken.parts``. Rows of a part stand in the order of
-        their positions. Every declared column is checked (V8), event times too (T2): what does
-        not fit is a dead letter with its position and raw bytes when the source says
+        their positions. Of a source in ``session.placed`` also, where the reader knows them,
+        ``__row`` BIGINT and of files ``__path`` VARCHAR: what a quarantined row is told by. Every
+        declared column is checked (V8), event times too (T2): what does not fit is a dead letter with
+        its position and raw bytes when the source says
         ``on_bad="dead_letter"``, and stops the run when not.
         """
         ...

@@ -6,6 +6,7 @@ Everything of an epoch is written in one transaction, so that a crash leaves all
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import field
 from datetime import datetime
 from typing import Any
@@ -24,7 +25,7 @@ from mainstem.record import record
 
 FORMAT = 1
 # One schema for each kind of thing: a table of the user may have any name.
-OPERATORS, OUTBOX = "stream_state", "stream_outbox"
+OPERATORS, OUTBOX, LOOKUPS = "stream_state", "stream_outbox", "stream_lookups"
 _CURRENT, _EPOCHS = (f'{HOUSE}."{name}"' for name in ("stream", "epochs"))
 # Epochs that are remembered, and how often one is written down for people, in seconds.
 HISTORY, PAUSE_S = 1000, 1.0
@@ -33,6 +34,7 @@ _TABLES = (
     f"CREATE SCHEMA IF NOT EXISTS {HOUSE}",
     f'CREATE SCHEMA IF NOT EXISTS {quoted(CATALOG)}."{OPERATORS}"',
     f'CREATE SCHEMA IF NOT EXISTS {quoted(CATALOG)}."{OUTBOX}"',
+    f'CREATE SCHEMA IF NOT EXISTS {quoted(CATALOG)}."{LOOKUPS}"',
     # One row: each statement of an epoch costs about a millisecond, so all that changes is one text.
     f"CREATE TABLE IF NOT EXISTS {_CURRENT} (format INTEGER, epoch BIGINT, state VARCHAR)",
     f"CREATE TABLE IF NOT EXISTS {_EPOCHS} (epoch BIGINT, committed_at TIMESTAMPTZ, run_id VARCHAR, facts VARCHAR)",
@@ -49,6 +51,11 @@ def outbox_table(name: str) -> str:
     return f'{quoted(CATALOG)}."{OUTBOX}".{quoted(name)}'
 
 
+def lookup_table(name: str) -> str:
+    """Give the table that holds a lookup as this state saw it last, as SQL."""
+    return f'{quoted(CATALOG)}."{LOOKUPS}".{quoted(name)}'
+
+
 @record
 class Saved:
     """What the last committed epoch left.
@@ -63,12 +70,22 @@ class Saved:
         Output watermark of each operator.
     prints : dict
         What each operator's state is a function of.
+    lineage : str
+        Made up when the state was begun; the same in every copy of it, and in the tokens of sinks.
+    history : dict
+        `cuts.History`.
+    ahead : dict
+        The tokens of sinks that had later epochs than this state when a run began and that it has
+        not reached yet, by table.
     """
 
     epoch: int = 0
     clocks: dict[str, Any] = field(default_factory=dict)
     marks: dict[str, datetime | None] = field(default_factory=dict)
     prints: dict[str, str] = field(default_factory=dict)
+    lineage: str = ""
+    history: dict[str, Any] = field(default_factory=dict)
+    ahead: dict[str, Any] = field(default_factory=dict)
 
 
 def make_tables(session: Session) -> None:
@@ -97,22 +114,30 @@ def read_saved(session: Session) -> Saved:
         )  # fmt: skip
     state = json.loads(text)
     marks = {name: _instant(mark) for name, mark in state.get("marks", {}).items()}
-    return Saved(epoch, state.get("clocks", {}), marks, state.get("prints", {}))
+    more = (state.get("lineage", ""), state.get("history", {}), state.get("ahead", {}))
+    return Saved(epoch, state.get("clocks", {}), marks, state.get("prints", {}), *more)
 
 
 def read_clock(source: str, clock: SourceClock, saved: Saved) -> None:
     """Fill the clock of a source with what was committed last."""
     known = saved.clocks.get(source, {})
     clock.watermark = _instant(known.get("watermark"))
-    for name, (position, latest, floor, is_idle) in known.get("partitions", {}).items():
-        clock.partitions[name] = Partition(position, _instant(latest), _instant(floor), is_idle)
+    for name, one in known.get("partitions", {}).items():
+        clock.partitions[name] = read_partition(one)
+
+
+def read_partition(fields: list[Any]) -> Partition:
+    """Give a partition as `clock_state` has written it; older versions wrote no decision."""
+    position, latest, floor, is_idle, *decision = fields
+    return Partition(position, _instant(latest), _instant(floor), is_idle, *decision)
 
 
 def write_state(session: Session, saved: Saved) -> None:
     """Write what an epoch leaves: positions, watermarks, prints; before its commit."""
     state = {
         "clocks": saved.clocks, "prints": saved.prints,
-        "marks": {name: _micros(mark) for name, mark in saved.marks.items()},
+        "marks": marks_state(saved.marks), "lineage": saved.lineage, "history": saved.history,
+        "ahead": saved.ahead,
     }  # fmt: skip
     session.rows(f"UPDATE {_CURRENT} SET epoch = $1, state = $2", [saved.epoch, json.dumps(state)])
 
@@ -120,10 +145,15 @@ def write_state(session: Session, saved: Saved) -> None:
 def clock_state(clock: SourceClock) -> dict[str, Any]:
     """Give a clock as plain data."""
     partitions = {
-        name: [one.position, _micros(one.latest), _micros(one.floor), one.is_idle]
+        name: [one.position, _micros(one.latest), _micros(one.floor), one.is_idle, one.decision]
         for name, one in clock.partitions.items()
     }
     return {"watermark": _micros(clock.watermark), "partitions": partitions}
+
+
+def marks_state(marks: Mapping[str, datetime | None]) -> dict[str, int | None]:
+    """Give watermarks of operators as plain data."""
+    return {name: _micros(mark) for name, mark in marks.items()}
 
 
 def _micros(mark: datetime | None) -> int | None:
@@ -140,8 +170,8 @@ def write_epoch(session: Session, epoch: int, run_id: str, facts: dict[str, Any]
         f"INSERT INTO {_EPOCHS} VALUES ($1, now(), $2, $3)",
         [epoch, run_id, json.dumps(facts, default=str)],
     )
-    if epoch % HISTORY == 0:
-        session.rows(f"DELETE FROM {_EPOCHS} WHERE epoch <= $1", [epoch - HISTORY])
+    # Each time: most epochs are not written down, so a round number is hardly ever met.
+    session.rows(f"DELETE FROM {_EPOCHS} WHERE epoch <= $1", [epoch - HISTORY])
 
 
 def columns_of(session: Session, table: str) -> list[tuple[str, str]] | None:

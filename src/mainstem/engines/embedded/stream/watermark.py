@@ -34,12 +34,15 @@ class Partition:
         The source's watermark when the partition joined or woke: its rows are judged by no less.
     is_idle : bool
         Whether it holds nothing back at the moment.
+    decision : int
+        Number of the decision that gave it its floor; 0 for none (`cuts.History`).
     """
 
     position: Any = None
     latest: datetime | None = None
     floor: datetime | None = None
     is_idle: bool = False
+    decision: int = 0
 
     def watermark(self, bound: timedelta) -> datetime | None:
         """Give its own watermark; None before its first row."""
@@ -60,23 +63,36 @@ class SourceClock:
         Committed; None while nothing is known.
     partitions : dict
         By name.
+    decided : list
+        Partitions that have got a floor by which rows may be judged otherwise than without, since
+        somebody last took note of them: name, position, floor.
+    is_held : bool
+        Whether nothing is decided here: what was read once is read again, and an earlier run has
+        decided about it.
     """
 
     bound: timedelta
     idle: timedelta
     watermark: datetime | None = None
     partitions: dict[str, Partition] = field(default_factory=dict)
+    decided: list[tuple[str, Any, datetime]] = field(default_factory=list)
+    is_held: bool = False
 
     def joined(self, names: Iterable[str]) -> bool:
         """Take partitions that have appeared; they are judged from the watermark of now. Say if any."""
         new = [name for name in names if name not in self.partitions]
         for name in new:
-            self.partitions[name] = Partition(floor=self.watermark)
+            floor = None if self.is_held else self.watermark
+            self.partitions[name] = Partition(floor=floor)
+            if floor is not None:
+                self.decided.append((name, None, floor))
         return bool(new)
 
     def silent(self, silences: Mapping[str, float]) -> list[str]:
         """Let partitions that have been silent for long enough go idle; give their names."""
         limit = self.idle.total_seconds()
+        if self.is_held:
+            return []
         found = [
             name for name, seconds in silences.items()
             if seconds >= limit and name in self.partitions and not self.partitions[name].is_idle
@@ -87,10 +103,15 @@ class SourceClock:
 
     def woken(self, names: Iterable[str]) -> list[str]:
         """Wake partitions that have rows again; they are judged from the watermark of now."""
+        if self.is_held:
+            return []
         found = [name for name in names if self.partitions[name].is_idle]
         for name in found:
-            self.partitions[name].is_idle = False
-            self.partitions[name].floor = self.watermark
+            one, floor = self.partitions[name], self.watermark
+            own = one.watermark(self.bound)
+            one.is_idle, one.floor = False, floor
+            if floor is not None and (own is None or own < floor):
+                self.decided.append((name, one.position, floor))
         return found
 
     def saw(self, name: str, latest: datetime | None) -> None:
@@ -101,6 +122,8 @@ class SourceClock:
 
     def advance(self) -> datetime | None:
         """Give the watermark that the partitions allow; it never goes back (T1)."""
+        if self.is_held:
+            return self.watermark
         own = [(p, p.watermark(self.bound)) for p in self.partitions.values()]
         awake = [mark for p, mark in own if not p.is_idle]
         known = [mark for _, mark in own if mark is not None]

@@ -8,6 +8,7 @@ window aggregate appends what an epoch comes down to and merges when its window 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -31,7 +32,7 @@ from mainstem.record import mutable
 
 # Columns of a table of late rows, behind those of the step's input (T7).
 LATE_WATERMARK, MISSED = "__watermark", "__missed_windows"
-FRESH, LATE, OUT = '"__fresh"', '"__is_late"', '"__out"'
+LATE, OUT = '"__is_late"', '"__out"'
 ONE_MS = timedelta(milliseconds=1)
 # A log of parts is put together when it has more than this beyond twice what it began with.
 LOG_ROWS = 1_000_000
@@ -62,19 +63,23 @@ class Operator(ABC):
         self.query_sql = step_sql(node.query)
         self.late_sql = "" if node.late is None else step_sql(node.late)
         self.table = operator_table(node.name)
+        # What it reads: the rows, each with the mark that it is judged by.
+        self.fresh = quoted(f"__fresh_{node.name}")
         self.is_judged = bool(self.late_sql)
         self.partials = _partials(node)
         self.is_giving = False
         # What became of the table of late rows when the step's input had other columns.
         self.late_change = ""
+        # Calls the Python functions that the closing query reads the results of.
+        self.before: Callable[[], object] | None = None
 
     @abstractmethod
     def kept(self) -> str:
-        """Give the SELECT of what is appended to the state of the rows in `FRESH`."""
+        """Give the SELECT of what is appended to the state of the rows in `fresh`."""
 
     def create(self, session: Session) -> None:
         """Make its tables; the relations that it reads are there, without rows."""
-        session.rows(f"CREATE OR REPLACE TEMP VIEW {FRESH} AS {self.marked(self.rows_sql)}")
+        session.view(self.fresh, self.marked(self.rows_sql))
         make_like(session, self.table, self.kept(), f"the state of {self.node.step!r}")
         if self.late_sql:
             self.late_change = make_growing(
@@ -89,6 +94,8 @@ class Operator(ABC):
 
     def give(self, session: Session, sql: str) -> int:
         """Let the rows of a query be what this node gives in this epoch."""
+        if self.before is not None:
+            self.before()
         ((n_rows,),) = session.rows(
             f"CREATE OR REPLACE TEMP TABLE {quoted(self.node.name)} AS {sql}"
         )

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from mainstem.engines.embedded.session import Session
 from mainstem.engines.embedded.stream.operators.log import Log, touched
 from mainstem.engines.embedded.stream.operators.operator import (
-    FRESH,
     Counted,
     Operator,
     closed_select,
@@ -44,9 +43,9 @@ class Running(Operator):
     def kept(self) -> str:
         """Give parts where all aggregates have them, else the rows."""
         if self.partials is None:
-            return f"SELECT * {without_watermark(self)} FROM {FRESH}"
+            return f"SELECT * {without_watermark(self)} FROM {self.fresh}"
         made = [f"{sql} AS {column}" for p in self.partials for column, sql in p.makes]
-        return self.grouped(FRESH, made)
+        return self.grouped(self.fresh, made)
 
     def grouped(self, source: str, made: list[str]) -> str:
         """Give one part for each key."""
@@ -68,8 +67,8 @@ class Running(Operator):
     def epoch(self, session: Session, mark: datetime | None) -> Counted:
         """Give the new rows of the keys that the epoch has touched."""
         counted = Counted()
-        session.rows(f"CREATE OR REPLACE TEMP VIEW {FRESH} AS {self.rows_sql}")
-        ((counted.arrived,),) = session.rows(f"SELECT count(*) FROM {FRESH}")
+        session.view(self.fresh, self.rows_sql)
+        ((counted.arrived,),) = session.rows(f"SELECT count(*) FROM {self.fresh}")
         # The one group of an aggregate without keys is there before its first row.
         is_begun = bool(self.node.keys or self.log.rows or self.is_given)
         if not counted.arrived and is_begun:

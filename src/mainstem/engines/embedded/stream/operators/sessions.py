@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 from mainstem.engines.embedded.session import Session
 from mainstem.engines.embedded.stream.operators.operator import (
-    FRESH,
     LATE,
     ONE_MS,
     Counted,
@@ -75,7 +74,7 @@ class Sessions(Operator):
 
     def kept(self) -> str:
         """Give an interval for each row, or for all rows of a session when they have parts."""
-        return self.intervals(f"(SELECT *, FALSE AS {LATE} FROM {FRESH})")
+        return self.intervals(f"(SELECT *, FALSE AS {LATE} FROM {self.fresh})")
 
     def rows_of(self, source: str) -> str:
         """Give the rows in time of those with `LATE`, each as an interval."""

@@ -6,7 +6,6 @@ from datetime import datetime
 
 from mainstem.engines.embedded.session import Session
 from mainstem.engines.embedded.stream.operators.operator import (
-    FRESH,
     LATE,
     MISSED,
     Counted,
@@ -62,12 +61,12 @@ class Windows(Operator):
     def kept(self) -> str:
         """Give parts where all aggregates have them, else the rows."""
         if self.partials is None:
-            return f"SELECT * {without_watermark(self)} FROM {FRESH}"
+            return f"SELECT * {without_watermark(self)} FROM {self.fresh}"
         keys = self.own_keys
         made = [f"{sql} AS {column}" for p in self.partials for column, sql in p.makes]
         columns = ", ".join([*keys, *made, f"{quoted(END)}"])
         group = ", ".join([*keys, quoted(END)])
-        return f"SELECT {columns} FROM {FRESH} GROUP BY {group}"
+        return f"SELECT {columns} FROM {self.fresh} GROUP BY {group}"
 
     def closed_view(self, session: Session, test: str) -> None:
         """Merge the parts, or compute the aggregates over the rows."""
@@ -109,9 +108,9 @@ class Windows(Operator):
     def take(self, session: Session, counted: Counted) -> None:
         """Append the epoch's rows, the late ones aside."""
         is_late = f"coalesce({self.late_test}, FALSE)" if self.is_judged else "FALSE"
-        session.rows(f"CREATE OR REPLACE TEMP VIEW {FRESH} AS {self.marked(self.rows_sql)}")
+        session.view(self.fresh, self.marked(self.rows_sql))
         if self.partials is None:
-            made = f"SELECT *, {is_late} AS {LATE}, 1 AS __n FROM {FRESH}"
+            made = f"SELECT *, {is_late} AS {LATE}, 1 AS __n FROM {self.fresh}"
         else:
             keys = self.own_keys
             parts = [f"{sql} AS {column}" for p in self.partials for column, sql in p.makes]
@@ -121,7 +120,7 @@ class Windows(Operator):
             group = ", ".join(
                 [*keys, quoted(END), LATE] if self.is_judged else [*keys, quoted(END)]
             )
-            made = f"SELECT {columns} FROM {FRESH} GROUP BY {group}"
+            made = f"SELECT {columns} FROM {self.fresh} GROUP BY {group}"
         session.rows(f"CREATE OR REPLACE TEMP TABLE __taken AS {made}")
         ((total, n_late, earliest),) = session.rows(
             f"SELECT coalesce(sum(__n){self.once}, 0), coalesce(sum(__n) FILTER (WHERE {LATE}), 0), "

@@ -18,14 +18,24 @@ from mainstem.connectors.spec import read_options
 from mainstem.engines.embedded.reading.deadletters import TABLE, DeadLetters
 from mainstem.engines.embedded.reading.sources import rooted
 from mainstem.engines.embedded.session import spill_dir
-from mainstem.engines.embedded.stream.readers.folder import Folder, ReadFiles, Seen, not_read
+from mainstem.engines.embedded.stream.readers.folder import (
+    Folder,
+    ReadFiles,
+    Seen,
+    files_gone,
+    name_mark,
+    not_read,
+)
 from mainstem.engines.embedded.stream.readers.pieces import Cursor, Cutter, Piece, overridden
+from mainstem.engines.embedded.stream.readers.places import placed
 from mainstem.engines.embedded.stream.spec import PART, Loaded, Part, Slice
 from mainstem.engines.embedded.types import duckdb_type, literal, quoted
 from mainstem.engines.spec import StreamSettings
 from mainstem.plan.types import in_expressions
 
 if TYPE_CHECKING:
+    from mainstem.engines.embedded.reading.ingest import IngestReport
+    from mainstem.engines.embedded.reading.scan import ScanReport
     from mainstem.engines.embedded.session import Session
     from mainstem.engines.spec import RunSettings
     from mainstem.plan.nodes import Source
@@ -78,7 +88,7 @@ class FilesReader:
         """Start behind the position of an earlier run; see `Reader.open`."""
         position = positions.get("")
         if position is not None:
-            self._read = ReadFiles(position["read"])
+            self._read = ReadFiles(position["read"], position.get("count"))
             self.folder.touched = dict(position.get("touched", {}))
             self.folder.whole = dict(position.get("whole", {}))
             if position.get("now"):
@@ -86,7 +96,7 @@ class FilesReader:
                 self.folder.check(self._cursor.seen)
         if until is not None:
             end = until.get("") or {"read": "", "now": None}
-            self._until = ReadFiles(end["read"]), end.get("now")
+            self._until = ReadFiles(end["read"], end.get("count")), end.get("now")
         self._spoke_at = monotonic()
 
     def _cursor_of(self, now: dict[str, Any]) -> Cursor:
@@ -97,7 +107,7 @@ class FilesReader:
 
     def _position(self) -> dict[str, Any]:
         """Give the position: marks of the files that were read, and how far the one after them was."""
-        found: dict[str, Any] = {"read": self._read.text()}
+        found: dict[str, Any] = {"read": self._read.text(), "count": self._read.count}
         if self._cursor is not None:
             one = self._cursor
             found["now"] = {
@@ -134,15 +144,33 @@ class FilesReader:
         if self._cursor is not None:
             whole = [seen for seen in whole if seen.name != self._cursor.seen.name]
         if self._until is not None:
-            wanted, now = self._until
-            last = now["name"] if now else ""
-            whole = [s for s in whole if s in wanted or s.name == last]
-            # The one that is read in part comes last: it stays in the middle.
-            whole.sort(key=lambda s: s.name == last)
-            self._unsettled = 0
+            whole = self._wanted(whole)
         self._queue.extend(whole)
         took = monotonic() - began
         self._next_list = monotonic() + max(LIST_S, PATIENCE * took)
+
+    def _wanted(self, whole: list[Seen]) -> list[Seen]:
+        """Give the files up to the position of `until`, in the order of then (T1): all of them or none.
+
+        Raises
+        ------
+        OutsideError
+            When one is gone that was read; before any behind it is read in its place.
+        """  # noqa: DOC501 - built by a function
+        assert self._until is not None  # noqa: S101 - the caller has looked
+        wanted, now = self._until
+        last, turns = now["name"] if now else "", wanted.turns()
+        # The one that is read in part comes last: it stays in the middle.
+        found = [s for s in whole if s in wanted or s.name == last]
+        found.sort(key=lambda s: len(turns) if s.name == last else turns[name_mark(s.name)])
+        there = len(found) + (self._cursor is not None)
+        missing = wanted.count + (now is not None) - self._read.count - there
+        if missing and not self._unsettled:
+            raise files_gone(self.source, abs(missing))
+        if missing:
+            return []
+        self._unsettled = 0
+        return found
 
     def _is_at_end(self) -> bool:
         return self._cursor is None and not self._queue and not self._unsettled
@@ -151,7 +179,11 @@ class FilesReader:
         start = self._position()
         pieces: list[Piece] = []
         left = limit
-        while left > 0 and (self._cursor is not None or self._queue):
+        while (
+            left > 0
+            and (self._cursor is not None or self._queue)
+            and not (self._is_stopped_in_file())
+        ):
             if self._cursor is None:
                 seen = self._queue[0]
                 self.folder.check(seen)
@@ -265,13 +297,19 @@ class FilesReader:
 
         self._spill.mkdir(parents=True, exist_ok=True)
         source = overridden(self.source, group[0], [piece.path for piece in group])
-        name = "__slice" if is_made else table.strip('"')
+        is_placed = self.source.name in session.placed
+        name = "__slice" if is_made or is_placed else table.strip('"')
         dead = f"{TABLE}_piece"
         made = ingest(
             session.connection, source,
-            IngestOptions(table=name, temp_directory=str(self._spill), dead_table=dead),
+            IngestOptions(
+                table=name, temp_directory=str(self._spill), dead_table=dead, positions=is_placed
+            ),
         )  # fmt: skip
-        if is_made:
+        if is_placed:
+            self._place(session, group, made, table, is_made=is_made)
+            session.rows(f"DROP TABLE {quoted(name)}")
+        elif is_made:
             session.rows(f"INSERT INTO {table} SELECT *, 0 FROM ({made.select})")
             session.rows(f"DROP TABLE {quoted(name)}")
         else:
@@ -282,6 +320,16 @@ class FilesReader:
             quoted(dead) if made.bad else "",
         )  # fmt: skip
 
+    def _place(
+        self, session: Session, group: list[Piece], made: IngestReport | ScanReport, table: str, *,
+        is_made: bool,
+    ) -> None:  # fmt: skip
+        """Let rows come with their file and their number in it, under the names that people know."""
+        known = {piece.path: (piece.seen.path, piece.first) for piece in group}
+        files = [(known[f.path][0], f.first_row, known[f.path][1]) for f in made.files]
+        into = f"INSERT INTO {table}" if is_made else f"CREATE OR REPLACE TEMP TABLE {table} AS"
+        session.rows(f"{into} {placed(made.select, files, 0)}")
+
     def _load_parquet(
         self, session: Session, group: list[Piece], table: str, *, is_made: bool
     ) -> Loaded:
@@ -291,12 +339,17 @@ class FilesReader:
         if not group[0].is_whole:
             return self._load_rows(session, group[0], made)
         DeadLetters(session.connection, self.source.name).clear()
+        is_placed = self.source.name in session.placed
         report = scan(
-            session.connection, overridden(self.source, group[0], [p.path for p in group])
-        )
-        session.rows(
-            f"{made} SELECT *, CAST(0 AS INTEGER) AS {quoted(PART)} FROM ({report.select})"
-        )
+            session.connection, overridden(self.source, group[0], [p.path for p in group]),
+            positions=is_placed,
+        )  # fmt: skip
+        if is_placed:
+            self._place(session, group, report, table, is_made=is_made)
+        else:
+            session.rows(
+                f"{made} SELECT *, CAST(0 AS INTEGER) AS {quoted(PART)} FROM ({report.select})"
+            )
         return Loaded(report.read, report.admitted, report.bad, report.unknown_fields,
                       quoted(TABLE) if report.bad else "")  # fmt: skip
 
@@ -317,10 +370,13 @@ class FilesReader:
         _, select, letters = self._scanned
         last = piece.first + piece.rows
         inside = f"BETWEEN {piece.first} AND {last - 1}"
-        session.rows(
-            f"{made} SELECT * EXCLUDE (__row), CAST(0 AS INTEGER) AS {quoted(PART)} FROM ({select}) "
-            f"WHERE __row {inside}"
-        )
+        rows = f"SELECT * FROM ({select}) WHERE __row {inside}"
+        if self.source.name in session.placed:
+            session.rows(f"{made} {placed(rows, [(piece.seen.path, 0, 0)], 0)}")
+        else:
+            session.rows(
+                f"{made} SELECT * EXCLUDE (__row), CAST(0 AS INTEGER) AS {quoted(PART)} FROM ({rows})"
+            )
         dead = f'(SELECT * FROM {letters} WHERE "row" {inside})'
         ((bad,),) = session.rows(f"SELECT coalesce(sum(rows), 0) FROM {dead}")
         bad = int(bad)

@@ -58,14 +58,15 @@ def name_mark(name: str) -> bytes:
 
 
 class ReadFiles:
-    """The files that were read, by the mark of their names."""
+    """The files that were read, by the mark of their names; `count` has those that are gone too."""
 
-    def __init__(self, text: str = "") -> None:
+    def __init__(self, text: str = "", count: int | None = None) -> None:
         data = base64.b64decode(text)
         marks = (data[at : at + MARK] for at in range(0, len(data), MARK))
         self._stats = {mark[:_NAME]: mark[_NAME:] for mark in marks}
         # What was written last: most of the time another file only adds its letters.
         self._text = text
+        self.count = len(self._stats) if count is None else count
 
     def __contains__(self, seen: Seen) -> bool:
         return name_mark(seen.name) in self._stats
@@ -80,6 +81,11 @@ class ReadFiles:
         mark = seen.mark()
         self._stats[mark[:_NAME]] = mark[_NAME:]
         self._text += base64.b64encode(mark).decode()
+        self.count += 1
+
+    def turns(self) -> dict[bytes, int]:
+        """Give the turn in which each file was read, by the mark of its name."""
+        return {name: turn for turn, name in enumerate(self._stats)}
 
     def keep(self, names: Iterable[bytes]) -> None:
         """Forget the files that are not there any more."""
@@ -265,6 +271,15 @@ def changed_since(source: Source, paths: list[str]) -> DataError:
         f"{'them' if len(paths) > 1 else 'it'}", where=source.where, code="FileChangedSince",
         fix="write files beside and rename them into place when they are whole; put the old content "
         "back, and give new content a new name", source=source.name, files=paths,
+    )  # fmt: skip
+
+
+def files_gone(source: Source, left: int) -> OutsideError:
+    """Give the error for files that are to be read once more and are not there."""
+    return OutsideError(
+        f"source {source.name!r}: {left} of the files that were read are not there any more, and a state "
+        "that is older than its sinks needs them once more", where=source.where, code="FilesGone",
+        fix="put the files back, with their times, or restore a newer backup", source=source.name,
     )  # fmt: skip
 
 

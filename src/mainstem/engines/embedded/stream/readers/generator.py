@@ -16,7 +16,7 @@ from mainstem.engines.embedded.reading.deadletters import TABLE, BadRows, DeadLe
 from mainstem.engines.embedded.reading.madeup import MadeUp, key_of, micros_of, mixed
 from mainstem.engines.embedded.stream.records.judge import Judge, Message, values_of
 from mainstem.engines.embedded.stream.records.layout import Layout
-from mainstem.engines.embedded.stream.spec import PART, Loaded, Part, Slice
+from mainstem.engines.embedded.stream.spec import PART, ROW, Loaded, Part, Slice
 from mainstem.engines.embedded.stream.watermark import from_micros
 from mainstem.engines.embedded.types import quoted
 from mainstem.errors import InternalError, StateError
@@ -67,7 +67,7 @@ class GeneratorReader:
         self._start = self.options.start_time
         self._opened_at = 0.0
         self._ended_at: float | None = None
-        self._is_end_told = False
+        self._is_end_told = self._is_again = False
         self._stopping = Event()
         layout = Layout.of(source, "json")
         self._judge = Judge(layout, values_of(layout))
@@ -89,8 +89,8 @@ class GeneratorReader:
             self._start = now.replace(microsecond=now.microsecond // 1000 * 1000)
         self._next = self._first = self._number(positions)
         if until is not None:
-            wanted = self._number(until)
-            self._stop = wanted if self._stop is None else min(wanted, self._stop)
+            # What was given once need not be waited for.
+            self._is_again, self._stop = True, self._number(until)
         self._opened_at = monotonic()
 
     def _number(self, positions: Mapping[str, Any]) -> int:
@@ -174,6 +174,8 @@ class GeneratorReader:
 
     def _due(self) -> int:
         """Give up to which number records may be given by now."""
+        if self._is_again and self._stop is not None:
+            return self._stop
         if self.options.rate is None:
             return self._next + (1 << 40) if self._stop is None else self._stop
         due = self._first + int((monotonic() - self._opened_at) * self.options.rate)
@@ -210,9 +212,10 @@ class GeneratorReader:
         part = f"CAST({indexes}[CAST(i % {self._width} AS BIGINT) + 1] AS INTEGER)"
         if self._width == 1:
             part = "CAST(0 AS INTEGER)"
-        good = self.made.select(
-            session, numbers.first, numbers.last, numbers.start, extra=f"{part} AS {quoted(PART)}"
-        )
+        extra = f"{part} AS {quoted(PART)}"
+        if self.source.name in session.placed:
+            extra += f", CAST(i // {self._width} AS BIGINT) AS {quoted(ROW)}"
+        good = self.made.select(session, numbers.first, numbers.last, numbers.start, extra=extra)
         if not self.options.bad:
             session.rows(f"CREATE OR REPLACE TEMP TABLE {table} AS {good}")
             return Loaded(taken.rows, taken.rows)

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from mainstem.engines.embedded.reading.deadletters import TABLE
 from mainstem.engines.embedded.session import Session
-from mainstem.engines.embedded.stream.spec import PART, Loaded
+from mainstem.engines.embedded.stream.readers.places import placed
+from mainstem.engines.embedded.stream.spec import PART, PATH, ROW, Loaded
 from mainstem.engines.embedded.types import duckdb_type, quoted
 from mainstem.plan.nodes import Source
 from mainstem.plan.types import in_expressions
@@ -36,15 +37,19 @@ def load_files(
     columns = [
         f"{quoted(f.name)} {duckdb_type(in_expressions(f.type))}" for f in source.schema.fields
     ]
-    session.rows(
-        f"CREATE OR REPLACE TEMP TABLE {table} ({', '.join([*columns, f'{quoted(PART)} INTEGER'])})"
-    )
+    columns.append(f"{quoted(PART)} INTEGER")
+    if source.name in session.placed:
+        columns += [f"{quoted(PATH)} VARCHAR", f"{quoted(ROW)} BIGINT"]
+    session.rows(f"CREATE OR REPLACE TEMP TABLE {table} ({', '.join(columns)})")
     letters, every = f"{TABLE}_{source.name}", quoted(f"{TABLE}_all_{source.name}")
     session.rows(f"DROP TABLE IF EXISTS temp.{quoted(letters)}; DROP TABLE IF EXISTS temp.{every}")
     total = Loaded(0, 0)
     for path, part in files:
         found = _load(session, source, path, folder, letters)
-        session.rows(f"INSERT INTO {table} SELECT *, {part} FROM ({found[1]})")
+        rows = f"SELECT *, {part} FROM ({found[1]})"
+        if source.name in session.placed:
+            rows = placed(found[1], [(path, 0, 0)], part)
+        session.rows(f"INSERT INTO {table} {rows}")
         one = found[0]
         if one.dead:
             # Reading the next file forgets those of this one.
@@ -71,17 +76,20 @@ def _load(
         source, binding=source.binding.overridden({"path": path}, "stream"), max_bad=None
     )
     options = read_options(FilesSource, alone.binding, source.where)
+    is_placed = source.name in session.placed
     if list_files(options, source.where)[0].format == "parquet":
         from mainstem.engines.embedded.reading.scan import scan
 
-        report = scan(session.connection, alone)
+        report = scan(session.connection, alone, positions=is_placed)
         return Loaded(report.read, report.admitted, report.bad, report.unknown_fields,
                       quoted(TABLE) if report.bad else ""), report.select  # fmt: skip
     from mainstem.engines.embedded.reading.ingest import IngestOptions, ingest
 
     made = ingest(
         session.connection, alone,
-        IngestOptions(table=_SLICE, temp_directory=folder, dead_table=letters),
+        IngestOptions(
+            table=_SLICE, temp_directory=folder, dead_table=letters, positions=is_placed
+        ),
     )  # fmt: skip
     return Loaded(
         made.read, made.admitted, made.bad, made.unknown_fields, made.dead_letters

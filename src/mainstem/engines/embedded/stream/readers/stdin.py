@@ -30,8 +30,11 @@ if TYPE_CHECKING:
     from mainstem.plan.nodes import Source
 
 CHUNK = 1 << 18
-# A slice is cut after so long without a line, and when its lines have so many bytes.
-QUIET_S, MOST_BYTES = 0.02, 128 << 20
+# A slice is cut after so long without a line, and in any case after so long: lines that keep coming must
+# not keep it for ever. The second pair is for a slice of more than `MANY` lines: a pipe holds little, and
+# who fills it needs time to.
+QUIET_S, LINGER_S, MANY = (0.002, 0.02), (0.008, 0.2), 500
+MOST_BYTES = 128 << 20
 
 
 @record
@@ -106,11 +109,17 @@ class StdinReader:
     # ---- reading
     def read(self, most_rows: int, wait_s: float) -> Slice | None:
         """Give the next lines; see `Reader.read`."""
-        until = monotonic() + wait_s
+        until, began = monotonic() + wait_s, 0.0
         size = 0
         while len(self._pending) < most_rows and size < MOST_BYTES and not self._is_eof:
-            left = QUIET_S if self._pending else until - monotonic()
-            if left <= 0 or self._stopping.is_set() or not self._fill(max(0.0, left)):
+            left = until - monotonic()
+            if self._pending:
+                began, is_many = began or monotonic(), len(self._pending) > MANY
+                left = min(began + LINGER_S[is_many] - monotonic(), QUIET_S[is_many])
+            elif left <= 0:
+                break
+            # What is there already is taken, however long it took.
+            if self._stopping.is_set() or not self._fill(max(0.0, left)):
                 break
             size = sum(map(len, self._pending)) if len(self._pending) < 2 else size + CHUNK
         taken, self._pending = self._pending[:most_rows], self._pending[most_rows:]

@@ -14,6 +14,7 @@ from dataclasses import field
 from itertools import accumulate
 from typing import Any
 
+from mainstem.engines.embedded.stream.records.memory import Memory
 from mainstem.record import mutable, record
 
 Header = tuple[str, bytes | None]
@@ -73,6 +74,16 @@ class Messages:
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """Give a new Arrow stream of them as a capsule."""
         return _capsule(_Column("", "+s", self.rows, 0, (None,), self.columns))
+
+    def memory(self) -> dict[str, Memory]:
+        """Give where the columns lie; they stay there as long as this object."""
+        return {
+            one.name: Memory(
+                one.format, one.length, one.null_count,
+                tuple(_address(buffer) or 0 for buffer in one.buffers),
+            )
+            for one in self.columns
+        }  # fmt: skip
 
 
 def _valid(values: Sequence[Any]) -> tuple[int, bytes | None]:

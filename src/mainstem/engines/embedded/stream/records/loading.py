@@ -12,6 +12,7 @@ from mainstem.engines.embedded.stream.records.forms import Form, form_of
 from mainstem.engines.embedded.stream.records.judge import Judge, Message, Values, values_of
 from mainstem.engines.embedded.stream.records.layout import Layout
 from mainstem.engines.embedded.stream.records.letters import Letter, Letters
+from mainstem.engines.embedded.stream.records.memory import messages
 from mainstem.engines.embedded.stream.records.reading import (
     HEADERS,
     Reading,
@@ -20,7 +21,7 @@ from mainstem.engines.embedded.stream.records.reading import (
     wrong_headers,
 )
 from mainstem.engines.embedded.stream.records.registry import Registry
-from mainstem.engines.embedded.stream.spec import PART, Loaded, Part
+from mainstem.engines.embedded.stream.spec import PART, ROW, Loaded, Part
 from mainstem.engines.embedded.types import duckdb_type, quoted
 from mainstem.errors import SettingsError
 from mainstem.formats.csv import CsvFormat
@@ -34,8 +35,9 @@ if TYPE_CHECKING:
 
 SAMPLE = 100
 PATIENCE = 10
-# Planning the statement that reads in vectors takes as long as judging so many one by one (measured).
-SMALL = 50
+# Planning the statement that reads in vectors takes as long as judging twice as many small messages one
+# by one (measured).
+SMALL = 100
 # When a larger share of an epoch was not JSON, the next one is asked first (`objects.by_form`).
 _MUCH = 0.0005
 _MESSAGES, _DOUBTS, _CHECKED = '"__messages"', '"__doubts"', '"__checked"'
@@ -114,11 +116,12 @@ class Records:
         """
         if not parts:
             return self._empty(session, table)
-        session.connection.register(_MESSAGES.strip('"'), raw)
+        epoch = _Epoch(self, session, parts, table, read_at)
+        epoch.raw = raw
         try:
-            return _Epoch(self, session, parts, table, read_at).run()
+            return epoch.run()
         finally:
-            session.connection.unregister(_MESSAGES.strip('"'))
+            epoch.hide()
 
     def _empty(self, session: Session, table: str) -> Loaded:
         columns = [
@@ -204,12 +207,27 @@ class _Epoch:
         self.read_at = read_at
         self.unknown = 0
         self.is_small = sum(part.rows for part in parts) <= SMALL
+        self.is_placed = records.source.name in session.placed
         self.letters = Letters(session, records.source, self.partitions)
+        self.raw: Any = None
+        self.is_shown = False
+
+    def show(self) -> None:
+        """Let statements read the messages."""
+        if not self.is_shown:
+            self.session.connection.register(_MESSAGES.strip('"'), self.raw)
+            self.is_shown = True
+
+    def hide(self) -> None:
+        """Let no statement read them any more."""
+        if self.is_shown:
+            self.session.connection.unregister(_MESSAGES.strip('"'))
 
     def run(self) -> Loaded:
         """Load the table and give its ledger."""
         if self.is_small:
             return self._load_small()
+        self.show()
         reading = self.records.reading(self._sample)
         has_form = self.records.has_form
         self._create(reading)
@@ -224,39 +242,80 @@ class _Epoch:
 
     def _load_small(self) -> Loaded:
         """Let the reference judge every message of a small epoch."""
-        columns = f"part, position, value, {self._rest}"
-        # The rows come in their order: numbering them here saves half of the statement's planning.
-        found = self.session.rows(f"SELECT {columns} FROM {_MESSAGES}")
+        found = self._found()
         good = self._judged([(at, *row) for at, row in enumerate(found)])
+        if self.letters.count:
+            self.show()
         self.letters.close(_NUMBERED)
-        self._create_of([(at, found[at][0], *row) for at, row in good])
+        placed = [found[at][1] for at, _ in good] if self.is_placed else None
+        self._create_of([(at, found[at][0], *row) for at, row in good], placed)
         dead = self.letters.count
-        return Loaded(len(found), len(found) - dead, dead, self.unknown, self.letters.table)
+        latest = None if self.is_placed else self._latest(found, good)
+        return Loaded(len(found), len(found) - dead, dead, self.unknown, self.letters.table, latest)
 
-    def _create_of(self, rows: list[tuple[Any, ...]]) -> None:
+    def _found(self) -> list[tuple[Any, ...]]:
+        """Give part, position, value and what `_rest` says of each message, in their order."""
+        if hasattr(self.raw, "memory") and wrong_headers(self.layout) == "FALSE":
+            has_key = self.layout.key is not None
+            return [
+                (part, position, value, key if has_key else None, time, False)
+                for part, position, value, key, time in messages(self.raw)
+            ]
+        self.show()
+        return self.session.rows(f"SELECT part, position, value, {self._rest} FROM {_MESSAGES}")
+
+    def _latest(
+        self, found: list[tuple[Any, ...]], good: list[tuple[int, tuple[Any, ...]]]
+    ) -> tuple[datetime | None, ...] | None:
+        """Give the largest event time of each part; None where the table has to be asked."""
+        names, column = self._corrected().names, self.layout.rule.column
+        if column not in names:
+            return None
+        place = names.index(column)
+        latest: list[datetime | None] = [None] * len(self.partitions)
+        for at, row in good:
+            part, time = found[at][0], row[place]
+            known = latest[part]
+            if time is not None and (known is None or time > known):
+                latest[part] = time
+        return tuple(latest)
+
+    def _create_of(self, rows: list[tuple[Any, ...]], placed: list[int] | None) -> None:
         """Make the table of rows that are number, part, and the values of `_corrected`."""
         fields = self._corrected().fields
         kinds = [duckdb_type(in_expressions(f.type)) for f in fields]
-        kinds = [f"CAST(${i + 3} AS {kind}[])" for i, kind in enumerate(kinds)]
-        unnested = "".join(f", unnest({kind}) AS c{i}" for i, kind in enumerate(kinds))
-        relation = f"(SELECT unnest($1::BIGINT[]) AS __at, unnest($2::INTEGER[]) AS part{unnested})"
+        given = {"part": "INTEGER"} | {f"c{i}": kind for i, kind in enumerate(kinds)}
+        lists: list[Any] = [[row[1] for row in rows]]
+        lists += [[encoded(row[i], f.type) for row in rows] for i, f in enumerate(fields, start=2)]
+        if placed is not None:
+            given["__position"] = "BIGINT"
+            lists.append(placed)
         values = {f.name: f"c{i}" for i, f in enumerate(fields)}
-        known = metadata(self.layout, self.partitions)
-        if known.keys() - values.keys():
+        known, order = metadata(self.layout, self.partitions), ""
+        is_joined = bool(known.keys() - values.keys())
+        if is_joined:
+            given["__at"] = "BIGINT"
+            lists.append([row[0] for row in rows])
+        unnested = ", ".join(
+            f"unnest(CAST(${i} AS {kind}[])) AS {'__p' if is_joined and name == 'part' else name}"
+            for i, (name, kind) in enumerate(given.items(), start=1)
+        )
+        relation = f"(SELECT {unnested})"
+        if is_joined:
             # Headers and the like: they are what they are, and are not judged.
-            relation = (
-                f"{_NUMBERED} AS m JOIN {relation.replace(' AS part', ' AS __p')} USING (__at)"
-            )
+            self.show()
+            relation, order = f"{_NUMBERED} AS m JOIN {relation} USING (__at)", " ORDER BY __at"
         outputs = [
             f"CAST({values.get(f.name) or known[f.name].value} AS "
             f"{duckdb_type(in_expressions(f.type))}) AS {quoted(f.name)}"
             for f in self.layout.source.schema.fields
         ]
-        lists: list[Any] = [[row[0] for row in rows], [row[1] for row in rows]]
-        lists += [[encoded(row[i], f.type) for row in rows] for i, f in enumerate(fields, start=2)]
+        outputs.append(f"part AS {quoted(PART)}")
+        if placed is not None:
+            outputs.append(f"__position AS {quoted(ROW)}")
         self.session.rows(
             f"CREATE OR REPLACE TEMP TABLE {self.table} AS "
-            f"SELECT {', '.join(outputs)}, part AS {quoted(PART)} FROM {relation} ORDER BY __at",
+            f"SELECT {', '.join(outputs)} FROM {relation}{order}",
             lists,
         )
 
@@ -273,11 +332,12 @@ class _Epoch:
 
     def _create(self, reading: Reading) -> None:
         create = f"CREATE OR REPLACE TEMP TABLE {self.table} AS "
+        placed = (f"CAST(position AS BIGINT) AS {quoted(ROW)}",) if self.is_placed else ()
         if reading.unknown.isdecimal():
-            self.session.rows(create + self._select(reading, _MESSAGES))
+            self.session.rows(create + self._select(reading, _MESSAGES, placed))
             return
         # Each row has its own number of unknown fields: it is counted and forgotten.
-        kept = (f"{reading.unknown} AS __unknown",)
+        kept = (*placed, f"{reading.unknown} AS __unknown")
         self.session.rows(create + self._select(reading, _MESSAGES, kept))
         self._add_unknown(self.table)
         self.session.rows(f"ALTER TABLE {self.table} DROP COLUMN __unknown")

@@ -266,7 +266,8 @@ class KafkaTable:
         self._producer = producer
         if self._group is None and self._sources:
             # Never subscribed: it only knows under which group the positions are shown.
-            self._group = Consumer({**self._client, "group.id": self._name})
+            # Silent: while a broker is away it would fill stderr, a hundred lines a second.
+            self._group = Consumer({**self._client, "group.id": self._name, "log_level": 0})
 
     def _send(self, cursor: duckdb.DuckDBPyConnection, batch: Batch) -> None:
         """Give the producer every record of the epoch."""

@@ -10,6 +10,7 @@
 #define PARTITION_EOF (-191) /* RD_KAFKA_RESP_ERR__PARTITION_EOF */
 #define AT_ONCE 2048         /* messages of one call into librdkafka: few enough to stay in the cache */
 #define MOST_FAILURES 32
+#define PATIENCE 4           /* silences that a slice waits in all: records that keep coming must not keep it */
 #define TEXT 256
 typedef struct {
     int err; void *topic; int32_t partition; void *value; size_t size; void *key; size_t key_size; int64_t offset;
@@ -170,10 +171,10 @@ static int64_t fetch(reader *k, int64_t wait_ms) {
 }
 
 /* Makes *into of at most `most` records and gives how many, or -1 without memory; what is beyond `most_bytes` is held
- * for the next call. Ends after `quiet_ms` of silence, when every partition has come to its end, and at a failure. */
+ * for the next call. Ends after `quiet_ms` of silence, when it has waited PATIENCE times as long, when every partition has come to its end, and at a failure. */
 int64_t kr_read(reader *k, int64_t most, int64_t most_bytes, int64_t wait_ms, int64_t quiet_ms, batch **into) {
     batch *b = *into = batch_new(k, most);
-    double until = now_s() + (double)wait_ms * 1e-3;
+    double until = now_s() + (double)wait_ms * 1e-3, cut = 0;
     int was_at_end = is_at_end(k);
     int32_t n_parts = 0;
     if (!b) return -1;
@@ -183,8 +184,11 @@ int64_t kr_read(reader *k, int64_t most, int64_t most_bytes, int64_t wait_ms, in
         if (k->at == k->n_held) {
             int is_end = is_at_end(k);
             if (k->n_failures || (is_end && !was_at_end && !b->rows)) break;
-            double left_ms = (until - now_s()) * 1e3;
-            if (!fetch(k, b->rows ? (is_end ? 0 : quiet_ms) : left_ms > 0 ? (int64_t)left_ms + 1 : 0)) break;
+            if (b->rows && cut == 0) cut = now_s() + (double)(PATIENCE * quiet_ms) * 1e-3;
+            double left_ms = ((b->rows ? cut : until) - now_s()) * 1e3;
+            int64_t wait = left_ms > 0 ? (int64_t)left_ms + 1 : 0;
+            if (b->rows && wait > quiet_ms) wait = quiet_ms;
+            if (!fetch(k, b->rows && is_end ? 0 : wait)) break;
         }
         if (!take(k, b, k->held[k->at], &n_parts)) { kr_batch_free(b); *into = NULL; return -1; }
         k->kafka.destroy(k->held[k->at++]);

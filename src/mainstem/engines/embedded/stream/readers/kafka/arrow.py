@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Sequence
 from typing import Any, cast
 
+from mainstem.engines.embedded.stream.records.memory import Memory
 from mainstem.record import record
 
 # Milliseconds since 1970, in UTC.
@@ -69,6 +70,12 @@ class Table:
         """Give the columns as a struct, as two capsules."""
         array_ = _capsule(_array(self._root(), self.owner), b"arrow_array", _drop_array)
         return self.__arrow_c_schema__(), array_
+
+    def memory(self) -> dict[str, Memory]:
+        """Give where the columns lie; they stay there as long as this object."""
+        return {
+            one.name: Memory(one.format, one.rows, one.nulls, one.buffers) for one in self.columns
+        }
 
     def _root(self) -> Column:
         return Column("", "+s", self.rows, (0,), children=self.columns)

@@ -49,8 +49,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# A slice is cut after so long without a record when its end is not in sight.
-QUIET_S = 0.02
+# A slice is cut after so long without a record: at once for who reads the newest ones; later until all
+# that was there was read, so that the position behind the last of it goes with it; and much later while
+# more than `FAR` are left, which small epochs would not catch up with.
+QUIET_S, BEHIND_S, FAR_S, FAR = 0.001, 0.02, 0.1, 5000
 # What a slice may hold, whatever its number of rows: three of them are in memory at a time.
 MOST_BYTES = 128 << 20
 # How long closing waits for tools to see the last positions.
@@ -112,6 +114,8 @@ class KafkaReader:
         self._shown: dict[Place, int] = {}
         self._shown_at = 0.0
         self._is_end_told = False
+        # Until it has read all that was there when it began.
+        self._is_behind = True
         self._stopping = Event()
 
     @property
@@ -152,6 +156,7 @@ class KafkaReader:
         start.check_topics(self.source, self._options, topics)
         if stops is not None:
             start.check_positions(self.source, cluster, topics, stops)
+            start.check_stops(self.source, committed, stops)
             places = [place for place in places if place in stops]
         fresh = [place for place in places if place not in committed]
         # When something was committed ever, the others have appeared since.
@@ -204,7 +209,7 @@ class KafkaReader:
         until = monotonic() + wait_s
         while True:
             left = max(0.0, until - monotonic())
-            taken = self._taking.read(most_rows, MOST_BYTES, min(left, _WAIT_S), QUIET_S)
+            taken = self._taking.read(most_rows, MOST_BYTES, min(left, _WAIT_S), self._quiet_s())
             for failure in taken.failures:
                 self._look_at(failure)
             is_end = all(slot.is_at_end for slot in taken.slots)
@@ -212,6 +217,11 @@ class KafkaReader:
             self._is_end_told = is_end
             if taken.rows or is_news or left <= _WAIT_S or self._stopping.is_set():
                 return taken
+
+    def _quiet_s(self) -> float:
+        left = sum(self.lag().values())
+        self._is_behind = self._is_behind and left > 0
+        return FAR_S if left > FAR else BEHIND_S if self._is_behind else QUIET_S
 
     def _remember(self, taken: Taken) -> None:
         now = monotonic()

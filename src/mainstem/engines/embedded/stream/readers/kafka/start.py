@@ -92,6 +92,25 @@ def check_positions(
             raise cut_off(source, place, position.offset, ends.get(place, 0))
 
 
+def check_stops(
+    source: Source, committed: Mapping[Place, Position], stops: Mapping[Place, Position]
+) -> None:
+    """Check that what is to be read up to some positions was not read further already.
+
+    Raises
+    ------
+    StateError
+        When it was: the positions belong to another state.
+    """
+    for place, position in committed.items():
+        if place not in stops or stops[place].offset < position.offset:
+            raise StateError(
+                f"partition {name_of(place)} was read up to offset {position.offset}, which is behind "
+                "the position to be reached", where=source.where, code="TopicDropped",
+                step=source.name, fix="restore the state that belongs to the sinks",
+            )  # fmt: skip
+
+
 def _check_topic(
     source: Source, options: KafkaSource, topics: Mapping[str, Topic], place: Place,
     position: Position,
