@@ -173,7 +173,7 @@ def standing(job: Job, _: Facts) -> Facts:
     return {
         "run_id": job.settings.run_id, "epoch": job.epoch, "lag": job.lag(),
         "watermarks": {name: clock.watermark for name, clock in job.clocks.items()},
-        "ledger": job.total.to_dict(), "sinks": job.delivered(),
+        "ledger": job.total.to_dict(), "sinks": job.outputs.delivered(),
         "state_bytes": size_of(path),
     }  # fmt: skip
 

@@ -65,9 +65,9 @@ def _ahead(job: Job) -> dict[str, dict[str, Any]]:
     """Give the tokens of sinks that hold later epochs than the state."""
     known = {table: token["epoch"] for table, token in job.saved.ahead.items()}
     return {
-        step.name: found for step, delivery in job.deliveries
+        name: found for name, delivery in job.outputs.deliveries.items()
         if (found := delivery.found) is not None
-        and (found["epoch"] > job.epoch or known.get(step.name) == found["epoch"])
+        and (found["epoch"] > job.epoch or known.get(name) == found["epoch"])
     }  # fmt: skip
 
 

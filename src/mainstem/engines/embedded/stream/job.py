@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -19,13 +20,13 @@ from typing import Any
 import duckdb
 
 from mainstem.engines.embedded.session import Session, open_session
-from mainstem.engines.embedded.state_file import attach_state, state_table
+from mainstem.engines.embedded.state_file import attach_state
 from mainstem.engines.embedded.stream.bad import Bad
 from mainstem.engines.embedded.stream.bounded import Bounded
 from mainstem.engines.embedded.stream.catchup import meet
 from mainstem.engines.embedded.stream.cuts import History, tokens
 from mainstem.engines.embedded.stream.deadrows import Mender
-from mainstem.engines.embedded.stream.delivery import Delivery, table_select
+from mainstem.engines.embedded.stream.delivery import Delivery
 from mainstem.engines.embedded.stream.evolution import evolve
 from mainstem.engines.embedded.stream.failures import in_our_words
 from mainstem.engines.embedded.stream.feed import Taken
@@ -35,31 +36,27 @@ from mainstem.engines.embedded.stream.judging import judging_of
 from mainstem.engines.embedded.stream.ledger import Counts
 from mainstem.engines.embedded.stream.letters import keep_letters
 from mainstem.engines.embedded.stream.lookups import Lookups
+from mainstem.engines.embedded.stream.outputs import Offered, Outputs
 from mainstem.engines.embedded.stream.ports import Ports
 from mainstem.engines.embedded.stream.program import (
     DEFAULT_IDLE,
     Compiled,
-    node_columns,
 )
 from mainstem.engines.embedded.stream.spec import Loaded, Slice
 from mainstem.engines.embedded.stream.statefile import (
     PAUSE_S,
     Saved,
     clock_state,
-    make_growing,
     make_tables,
     read_clock,
     read_saved,
     write_epoch,
     write_state,
 )
-from mainstem.engines.embedded.stream.tables import write_table
 from mainstem.engines.embedded.stream.watermark import END_OF_TIME, SourceClock, lowest
-from mainstem.engines.embedded.types import quoted
 from mainstem.engines.spec import Event, RunSettings, StreamSettings
 from mainstem.errors import DataError
-from mainstem.plan.nodes import Step
-from mainstem.plan.stream import DELTA, MAP, STATIC, StreamNode
+from mainstem.plan.stream import DELTA, MAP, StreamNode
 from mainstem.storage.local import points
 
 # How long the loop waits for rows before it looks at the clock and at signals, in seconds.
@@ -86,7 +83,7 @@ class Job:
         self.mender = Mender(
             session, compiled.stream.nodes, compiled.operators, folder, self.judging
         )
-        self.deliveries: list[tuple[Step, Delivery]] = []
+        self.outputs = Outputs(session, compiled, ports.sinks, self.stream.max_pending)
         self.saved = Saved()
         self.epoch = 0
         self.history = History()
@@ -132,15 +129,16 @@ class Job:
         for node in self.compiled.stream.nodes:
             self.create(node)
         for step in self.compiled.plan.tables:
-            self.create_output(step)
+            change = self.outputs.create(step, is_first=not self.saved.epoch)
+            if change:
+                self.changes.append((step.name, change))
         write_state(self.session, self.saved)
         kept, aside = self.judging.create(), list(self.bounded.statics.keep())
         self.session.rows("COMMIT")
         yield from aside
         for name, words in [*changes, *self.changes]:
             yield Event("state_changed", name, {"what": words})
-        for _, delivery in self.deliveries:
-            delivery.start(self.session)
+        self.outputs.start()
         self.lookups = Lookups(self)
         self.ports.feed.start(self.positions(), {})
         facts = {"epoch": self.epoch, "kept": kept}
@@ -177,33 +175,6 @@ class Job:
         name = self.judging.view(node.name)
         session.rows(f"CREATE OR REPLACE TEMP VIEW {name} AS {sql}")
 
-    def create_output(self, step: Step) -> None:
-        """Make the table of the state file, or the outbox, of a table."""
-        select = self.select_of(step)
-        sink = self.ports.sinks.get(step.name)
-        if sink is None:
-            table = state_table(step.name)
-            plain = ", ".join(map(quoted, step.schema.names))
-            if not self.saved.epoch:
-                # What a run over bounded inputs has left here is another table.
-                self.session.rows(f"DROP TABLE IF EXISTS {table}")
-            change = make_growing(
-                self.session, table, f"SELECT {plain} FROM ({select})", step.name, may_move=False
-            )
-            if change:
-                self.changes.append((step.name, change))
-            return
-        delivery = Delivery(step.name, sink, self.stream.max_pending)
-        delivery.create(self.session, select)
-        self.deliveries.append((step, delivery))
-
-    def select_of(self, step: Step) -> str:
-        """Give the SELECT of what a table got in this epoch."""
-        node = self.compiled.stream.node(step.name)
-        names = step.schema.names
-        columns = ", ".join(map(quoted, names)) if node is None else node_columns(node, names)
-        return table_select(step.name, columns)
-
     # An epoch
 
     def run(self) -> Iterator[Event]:
@@ -215,8 +186,7 @@ class Job:
             self.ended = taken.ended
             yield from self.bounded.refresh()
             self.lookups.settle()
-            for _, delivery in self.deliveries:
-                delivery.check()
+            self.outputs.check()
             is_last = self.is_bounded and self.is_caught_up(taken)
             try:
                 event = self.one(taken, is_last=is_last)
@@ -228,14 +198,14 @@ class Job:
             if self.is_enough(taken, is_last=is_last):
                 break
         yield from self.until(Delivery.is_drained)
-        self.forget()
+        self.outputs.forget()
         yield Event("stream_stopped", self.compiled.plan.name, {
-            "epoch": self.epoch, "is_final": self.is_bounded, "sinks": self.delivered(),
+            "epoch": self.epoch, "is_final": self.is_bounded, "sinks": self.outputs.delivered(),
         })  # fmt: skip
 
     def waiting(self) -> Event:
         """Tell how the stream stands while there is nothing to compute."""
-        facts = {"lag": self.lag(), "delivered": self.delivered()}
+        facts = {"lag": self.lag(), "delivered": self.outputs.delivered()}
         return Event("waiting", self.compiled.plan.name, facts)
 
     def tick(self) -> None:
@@ -245,22 +215,10 @@ class Job:
 
     def until(self, test: Callable[[Delivery, float], bool]) -> Iterator[Event]:
         """Wait for the sinks: a slow one must not make the stream deaf to signals and questions."""
-        for _, delivery in self.deliveries:
+        for delivery in self.outputs.deliveries.values():
             while not test(delivery, TICK_S):
                 yield self.waiting()
                 self.tick()
-
-    def forget(self) -> None:
-        """Let go of what every sink has: a table that is gone next time leaves nothing behind."""
-        if self.deliveries:
-            self.session.rows("BEGIN")
-            for _, delivery in self.deliveries:
-                delivery.forget(self.session)
-            self.session.rows("COMMIT")
-
-    def delivered(self) -> dict[str, dict[str, Any]]:
-        """Give what each sink has and what waits for it."""
-        return {step.name: delivery.counted() for step, delivery in self.deliveries}
 
     @property
     def is_bounded(self) -> bool:
@@ -330,13 +288,13 @@ class Job:
             name: {p: self.clocks[name].partitions[p].position for p in found}
             for name, found in changed.items() if found
         })  # fmt: skip
-        for delivery, n_rows, token in offered:
-            delivery.committed(self.epoch, n_rows, token)
+        for one in offered:
+            one.delivery.committed(self.epoch, one.n_rows, one.token)
         facts = {
             "epoch": self.epoch, "sources": counts.sources, "steps": counts.steps,
             "sinks": counts.sinks, "watermarks": {n: c.watermark for n, c in self.clocks.items()},
             "seconds": time.monotonic() - began, "lag": self.lag(),
-            "delivered": self.delivered(), "expectations": counts.rules(), "samples": samples,
+            "delivered": self.outputs.delivered(), "expectations": counts.rules(), "samples": samples,
         }  # fmt: skip
         return Event("epoch_committed", self.compiled.plan.name, facts)
 
@@ -375,7 +333,7 @@ class Job:
         for part, latest in zip(parts, self.inputs.latest(source, parts, loaded), strict=True):
             clock.saw(part.partition, latest)
 
-    def walk(self, counts: Counts, *, is_first: bool) -> list[tuple[Delivery, int, dict[str, Any]]]:
+    def walk(self, counts: Counts, *, is_first: bool) -> list[Offered]:
         """Compute all nodes and tables; again without the rows on which an expression fails (V10)."""
         marks, nodes = dict(self.marks), self.compiled.stream.nodes
         while True:
@@ -384,7 +342,9 @@ class Job:
                 for node in nodes:
                     self.compute(node, counts, is_first=is_first)
                     done.append(node)
-                return self.write_tables(counts)
+                return self.outputs.write(
+                    self.epoch, self.given, self.met, partial(tokens, self), counts
+                )
             except duckdb.Error as error:
                 before, step = tuple(done), nodes[min(len(done), len(nodes) - 1)].step
 
@@ -439,30 +399,6 @@ class Job:
         self.given[node.name] = counted.rows_out
         counts.count(node.step, counted)
 
-    def write_tables(self, counts: Counts) -> list[tuple[Delivery, int, dict[str, Any]]]:
-        """Write what the tables got: into the state file, or into the outbox of their sinks."""
-        offered = []
-        giving = [(s, d) for s, d in self.deliveries if self.given.get(s.name) != 0]
-        made = tokens(self, (step.name for step, _ in giving)) if giving else {}
-        for step, delivery in giving:
-            if step.name in self.met:
-                counts.sinks[step.name] = delivery.suppress(self.session)
-                continue
-            token = made[step.name]
-            n_rows = delivery.put(self.session, self.epoch, token)
-            counts.sinks[step.name] = n_rows
-            offered.append((delivery, n_rows, token))
-        for step in self.compiled.plan.tables:
-            shape = self.compiled.stream.shapes[step.name]
-            if step.name in self.ports.sinks or shape.kind == STATIC:
-                continue
-            if self.given.get(step.name) != 0:
-                node = self.compiled.stream.node(step.name)
-                assert node is not None  # noqa: S101 - every streamed step has a node
-                select = self.select_of(step)
-                counts.sinks[step.name] = write_table(self.session, step, node, select)
-        return offered
-
     def keep_dead(self, loaded: Mapping[str, Loaded]) -> None:
         """Keep the dead letters of this epoch."""
         for name, found in loaded.items():
@@ -498,8 +434,7 @@ class Job:
         if self.ports.on_stop is not None:
             self.ports.on_stop()
         self.ports.feed.close()
-        for _, delivery in self.deliveries:
-            delivery.stop()
+        self.outputs.stop()
 
 
 def run_job(

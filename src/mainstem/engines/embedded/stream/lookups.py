@@ -125,7 +125,7 @@ class Lookups:
 
 def _met(job: Job) -> dict[str, Source]:
     """Give the bounded sources that rows of later epochs meet, also through steps over them."""
-    if not job.deliveries:
+    if not job.outputs.deliveries:
         return {}
     statics = set(job.compiled.stream.statics)
     found: set[str] = set()
