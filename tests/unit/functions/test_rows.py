@@ -16,7 +16,7 @@ from mainstem.sql.overloads import pattern, spread
 
 ROWS = {row.name: row for row in meanings()}
 KINDS = ("scalar", "aggregate", "window")
-FIELDS = {"args", "rest", "distinct", "order", "over", "type", "nulls"}
+FIELDS = {"args", "whens", "distinct", "order", "over", "type", "nulls"}
 ORDERS = ("free", "total", "own")
 
 
