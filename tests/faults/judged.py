@@ -12,11 +12,10 @@ from typing import Any
 import duckdb
 
 import mainstem as ms
-from mainstem.engines.embedded.stream import run as stream_run
 from mainstem.engines.spec import StreamSettings
 from mainstem.runtime.run import RunOptions, run
 from mainstem.runtime.state import state_dir
-from tests.faults.streamed import Numbers, row
+from tests.faults.streamed import reading, row
 
 NAME = "judged"
 EPOCHS, ROWS = 12, 100
@@ -42,9 +41,8 @@ def pipeline() -> ms.Pipeline:
 
 def stream(folder: Path) -> None:
     """Run to the end of the rows."""
-    stream_run.reader_of = lambda source, _settings: Numbers(source, EPOCHS * ROWS)  # type: ignore[assignment]
     options = RunOptions(folder, stream=StreamSettings("caught_up", None, ROWS, 2))
-    with closing(run(pipeline().plan(), options)) as events:  # type: ignore[type-var]
+    with reading(EPOCHS * ROWS), closing(run(pipeline().plan(), options)) as events:  # type: ignore[type-var]
         list(events)
 
 

@@ -11,7 +11,8 @@ import os
 import signal
 import sys
 from collections import Counter
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -119,15 +120,28 @@ class Numbers:
         self.stopping.set()
 
 
+@contextmanager
+def reading(n_rows: int) -> Iterator[None]:
+    """Have streams of this process read so many rows in place of their sources."""
+    before = stream_run.reader_of
+    stream_run.reader_of = lambda source, _settings: Numbers(source, n_rows)
+    try:
+        yield
+    finally:
+        stream_run.reader_of = before
+
+
 def stream(
     folder: Path, tables: tuple[str, ...] = tuple(TABLES), *, epochs: int = EPOCHS,
     epoch_rows: int = ROWS, max_pending: int = 2, ending: str = "caught_up", state: Path | None = None,
 ) -> list[Any]:  # fmt: skip
     """Run the stream to the end of its rows; give the events."""
-    stream_run.reader_of = lambda source, _settings: Numbers(source, epochs * epoch_rows)
     settings = StreamSettings(ending, None, epoch_rows, max_pending)
     options = RunOptions(folder, state_dir=state, stream=settings)
-    with closing(run(pipeline(tables).plan(), options)) as events:
+    with (
+        reading(epochs * epoch_rows),
+        closing(run(pipeline(tables).plan(), options)) as events,
+    ):
         return list(events)
 
 
