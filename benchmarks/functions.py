@@ -5,7 +5,7 @@ cleaned by a regular expression, looked up, and a logistic score). Bare, each is
 in memory already, and its results are summed; through Mainstem a whole pipeline checks its definition, scans Parquet,
 calls it in this process or in workers, sums, and commits. Answers are compared before anything is timed.
 
-Prints raw times and one JSON object as last line. ``QUICK=1`` uses 1,000,000 rows and 3 rounds, otherwise
+Prints raw times and one JSON object as last line. ``QUICK=1`` uses 2,000,000 rows and 3 rounds, otherwise
 6,000,000 rows and 5.
 """
 
@@ -33,7 +33,7 @@ from benchmarks.report import Report
 from mainstem.runtime.run import RunOptions, run
 
 QUICK = os.environ.get("QUICK", "") not in ("", "0")
-N_ROWS = 1_000_000 if QUICK else 6_000_000
+N_ROWS = 2_000_000 if QUICK else 6_000_000
 N_ROUNDS = 3 if QUICK else 5
 BATCH = 65_536
 WEIGHTS = {"food": 0.3, "travel": -0.2, "games": 0.7}

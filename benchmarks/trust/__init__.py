@@ -60,7 +60,7 @@ def _take(report: Report, part: Report) -> None:
 def _checks(report: Report, work: Path, *, quick: bool) -> None:
     data = datasets.tpch(SCALE)
     rules = ALL if quick else ALL | KINDS
-    n_runs = 5 if quick else 7
+    n_runs = 3 if quick else 7
     _compare(report, work, rules, datasets.tpch(SMALL_SCALE) if quick else data)
     if report.wrong:
         return
@@ -120,7 +120,7 @@ def _compare(report: Report, work: Path, kinds: Iterable[str], data: Path) -> No
 
 def _verbs(report: Report, work: Path, *, quick: bool) -> None:
     """Compile queries of TPC-H as verbs, and compare their answers with those of the SQL."""
-    n_runs = 7 if quick else 21
+    n_runs = 3 if quick else 21
     out = work / "verbs"
     command = process.python("trust/verbs.py", datasets.tpch(SMALL_SCALE), out, str(n_runs))
     found = json.loads(process.run(command, environment=HERE).out)

@@ -27,6 +27,10 @@ def ledger_text(ledger: Mapping[str, Any]) -> str:
             for name, line in ledger.get("steps", {}).items() if _is_late(line)]  # fmt: skip
     if late:
         parts.append(f"too late\n{aligned(late, right=(1,))}")
+    failed = [(name, plural(line["dead"], "row"), "bad")
+              for name, line in ledger.get("steps", {}).items() if line.get("dead")]  # fmt: skip
+    if failed:
+        parts.append(f"not computed\n{aligned(failed, right=(1,))}")
     checked = ledger.get("expectations", {})
     if checked:
         lines = [(name, *_rule(line)) for name, line in checked.items()]

@@ -74,9 +74,9 @@ class Standing:
         self.began = time.monotonic()
         # When, rows read and rows given so far; for the speed.
         self.past: deque[tuple[float, int, int]] = deque([(self.began, 0, 0)])
-        self.read = self.given = self.late = self.dead = self.epoch = 0
-        # None where nothing can be: the line is short.
-        self.quarantined = 0 if plan.expectations else None
+        self.read = self.given = self.epoch = 0
+        # Where nothing can be quarantined it has no word: the line is short.
+        self.aside = {"late": 0, "dead": 0} | ({"quarantined": 0} if plan.expectations else {})
         self.lag: dict[str, int] = {}
         self.watermarks: dict[str, datetime | None] = {}
         self.state: Path | None = None
@@ -95,11 +95,9 @@ class Standing:
                 facts["epoch"], facts["lag"], facts["watermarks"]
             )  # fmt: skip
             self.read += sum(line["read"] for line in facts["sources"].values())
-            self.dead += sum(line["dead"] for line in facts["sources"].values())
-            self.late += sum(line["late"] + line["partly_late"] for line in facts["steps"].values())
             self.given += sum(facts["sinks"].values())
-            if self.quarantined is not None:
-                self.quarantined += quarantined(facts)
+            for word, rows in aside(facts).items():
+                self.aside[word] = self.aside.get(word, 0) + rows
         self.past.append((now, self.read, self.given))
         while now - self.past[0][0] > SPAN_S and len(self.past) > 2:
             self.past.popleft()
@@ -123,24 +121,30 @@ class Standing:
         speed_in, speed_out = self.speeds(now)
         parts = [f"epoch {count(self.epoch)}", f"in {speed_in}", f"out {speed_out}"]
         return "  ".join([*parts, *standing_words(
-            sum(self.lag.values()), self.watermarks, self.state_bytes(),
-            {"late": self.late, "dead": self.dead, "quarantined": self.quarantined},
+            sum(self.lag.values()), self.watermarks, self.state_bytes(), self.aside,
         )])  # fmt: skip
 
 
-def quarantined(facts: Mapping[str, Any]) -> int:
-    """Give how many rows went into quarantine, by the lines of the expectations."""
-    return sum(line["quarantined"] for line in facts.get("expectations", {}).values())
+def aside(facts: Mapping[str, Any]) -> dict[str, int]:
+    """Give how many rows went aside, of those that a source read and those that a step computed."""
+    steps = facts["steps"].values()
+    found = {
+        "late": sum(line["late"] + line["partly_late"] for line in steps),
+        "dead": sum(line["dead"] for line in (*facts["sources"].values(), *steps)),
+    }
+    if facts.get("expectations"):
+        found["quarantined"] = sum(line["quarantined"] for line in facts["expectations"].values())
+    return found
 
 
 def standing_words(
     lag: int, watermarks: Mapping[str, datetime | None], state_bytes: int,
-    aside: Mapping[str, int | None],
+    aside: Mapping[str, int],
 ) -> list[str]:  # fmt: skip
-    """Give lag, watermark gap, state size and the rows that went aside in words; None is left out."""
+    """Give lag, watermark gap, state size and the rows that went aside in words."""
     return [
         f"lag {count(lag)}", f"watermark {gap(watermarks)}", f"state {size(state_bytes)}",
-        *(f"{word} {count(rows)}" for word, rows in aside.items() if rows is not None),
+        *(f"{word} {count(rows)}" for word, rows in aside.items()),
     ]  # fmt: skip
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import sys
 import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -16,7 +15,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from mainstem import __version__
 from mainstem.definition.parameter import read_params
 from mainstem.engines.spec import (
     BackupSettings,
@@ -31,17 +29,24 @@ from mainstem.errors import (
     CheckFailed,
     Findings,
     InternalError,
-    MainstemError,
     SettingsError,
-    StateError,
     UnsupportedError,
 )
 from mainstem.plan.nodes import Plan, is_stream
 from mainstem.plan.selection import chosen_tables
 from mainstem.record import mutable, record
 from mainstem.runtime import streaming
+from mainstem.runtime.entries import (
+    error_facts,
+    marked_run,
+    now_text,
+    refuse_open_state,
+    shown_entry,
+    start_entry,
+    status_of,
+)
 from mainstem.runtime.fingerprints import described
-from mainstem.runtime.journal import Journal, RunRecord, records
+from mainstem.runtime.journal import Journal, records
 from mainstem.runtime.ledger import Ledger
 from mainstem.runtime.quality import history
 from mainstem.runtime.scope import (
@@ -385,7 +390,7 @@ class _Run:
         start = start_entry(self.engine, self.settings, self.plan.name, tables, self.described)
         self.journal.append(start)
         points.reached(points.RUN_STARTED)
-        yield Event("run_started", start["pipeline"], _shown(start) | {
+        yield Event("run_started", start["pipeline"], shown_entry(start) | {
             "state_dir": str(self.settings.state_dir)
         })  # fmt: skip
         try:
@@ -440,75 +445,9 @@ class _Run:
         self.stops.is_shielded = True
         entry: dict[str, Any] = {
             "kind": "run_ended", "run_id": self.settings.run_id, "at": now_text(), "ended_at": now_text(),
-            "status": _status(error, is_committed=self.is_committed),
+            "status": status_of(error, is_committed=self.is_committed),
             "error": error_facts(error), "warnings": [], "ledger": self.ledger.to_dict(),
             "open_state": False, "seconds": time.monotonic() - self.began,
         }  # fmt: skip
         self.journal.append(entry)
-        return _shown(entry)
-
-
-def start_entry(
-    engine: Engine, settings: RunSettings, pipeline: str, tables: list[str], plan: dict[str, Any]
-) -> dict[str, Any]:
-    """Give what the journal says of a run that begins."""
-    versions = {"mainstem": __version__, "python": sys.version.split()[0]}
-    return {
-        "kind": "run_started", "run_id": settings.run_id, "at": settings.started_at,
-        "started_at": settings.started_at, "pipeline": pipeline,
-        "engine": engine.name, "versions": versions | engine.versions(),
-        "epoch": settings.epoch, "params": settings.params, "plan": plan, "pid": os.getpid(),
-        "run_key": settings.run_key, "tables": tables,
-        "replay": settings.replay.to_dict() if settings.replay else {},
-        "host": os.uname().nodename,
-    }  # fmt: skip
-
-
-def refuse_open_state(past: tuple[RunRecord, ...]) -> None:
-    """Refuse a bounded run where a stream has left open state (T9).
-
-    Raises
-    ------
-    StateError
-        When the last run in this state directory left state open.
-    """
-    if past and past[-1].open_state:
-        raise StateError(
-            f"run {past[-1].run_id} left open stream state; a bounded run starts from none",
-            code="OpenStreamState", fix="go on with the stream, or name another --state-dir",
-        )  # fmt: skip
-
-
-def marked_run(past: tuple[RunRecord, ...]) -> str:
-    """Give the last committed run that remembered which files or rows it had read; "" for none."""
-    for run in reversed(past):
-        lines = run.ledger.get("sources", {}).values()
-        if run.is_committed and any(line.get("known") is not None for line in lines):
-            return run.run_id
-    return ""
-
-
-def _shown(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in entry.items() if k not in ("kind", "at", "plan")}
-
-
-def _status(error: BaseException | None, *, is_committed: bool) -> str:
-    if error is None or is_committed:
-        return "succeeded"
-    return "stopped" if isinstance(error, KeyboardInterrupt | GeneratorExit) else "failed"
-
-
-def error_facts(error: BaseException | None) -> dict[str, Any] | None:
-    """Give what ended a run as plain data for the journal."""
-    if error is None:
-        return None
-    if isinstance(error, MainstemError):
-        return error.findings[0].to_dict()
-    if isinstance(error, KeyboardInterrupt):
-        return stopped(error).finding.to_dict()
-    return {"code": type(error).__name__, "what": str(error)}
-
-
-def now_text() -> str:
-    """Give the instant of now, as the journal has it."""
-    return datetime.now(UTC).isoformat(timespec="microseconds")
+        return shown_entry(entry)

@@ -13,6 +13,7 @@ from mainstem.engines.spec import Engine, Event, RunSettings, StreamSettings
 from mainstem.errors import SettingsError, StateError
 from mainstem.plan.nodes import Expectation, Plan, is_stream
 from mainstem.record import mutable
+from mainstem.runtime.entries import error_facts, now_text
 from mainstem.runtime.journal import Journal, RunRecord
 from mainstem.runtime.signals import StopSignal
 
@@ -154,7 +155,7 @@ class Totals:
             })  # fmt: skip
             own["rows_in"] += line["arrived"]
             own["used"] += line["arrived"] - line["late"] - line["partly_late"]
-            for word in ("late", "partly_late", "rows_out"):
+            for word in ("late", "partly_late", "rows_out", "dead"):
                 own[word] += line[word]
         for name, count in facts["sinks"].items():
             self.offered[name] = self.offered.get(name, 0) + count
@@ -358,8 +359,6 @@ def stream_events(
 def _ended(
     settings: RunSettings, totals: Totals, status: str, error: BaseException | None
 ) -> dict[str, Any]:
-    from mainstem.runtime.run import error_facts, now_text
-
     ending = settings.stream.ending if settings.stream is not None else ""
     return {
         "kind": "run_ended", "run_id": settings.run_id, "at": now_text(), "ended_at": now_text(),

@@ -65,6 +65,20 @@ def run_seed(seed: int) -> Outcome:
         return Outcome(trial.n_answers, trial.n_late)
 
 
+def slice_of(
+    source: str, rows: Sequence[tuple[str, tuple[Any, ...]]], at: dict[str, int]
+) -> Slice:  # fmt: skip
+    """Give the slice that rows of partitions make; ``at`` is where each partition stands, and moves."""
+    parts, data = [], []
+    for index, partition in enumerate(dict.fromkeys(p for p, _ in rows)):
+        own = [values for p, values in rows if p == partition]
+        start = at.get(partition, 0)
+        at[partition] = start + len(own)
+        parts.append(Part(partition, start, start + len(own), len(own)))
+        data += [(*values, index) for values in own]
+    return Slice(source, tuple(parts), data)
+
+
 @mutable
 class Script:
     """A feed that gives the epochs of one run; each is the rows by source, in order of arrival."""
@@ -87,20 +101,14 @@ class Script:
         """Give the next epoch; every partition is known from the start."""
         del wait_s
         epoch, self.at = self.epochs[self.at], self.at + 1
-        slices = tuple(self._slice(name, rows) for name, rows in epoch.items() if rows)
+        slices = tuple(
+            slice_of(name, [(p, (*values.values(),)) for p, values in rows], self.given[name])
+            for name, rows in epoch.items()
+            if rows
+        )
         silences = {s.name: dict.fromkeys(s.partitions, 0.0) for s in self.drafts}
         is_end = self.at == len(self.epochs)
         return Taken(slices, silences, frozenset(silences) if is_end else frozenset())
-
-    def _slice(self, source: str, rows: Rows) -> Slice:
-        parts, data = [], []
-        for index, partition in enumerate(dict.fromkeys(p for p, _ in rows)):
-            own = [values for p, values in rows if p == partition]
-            start = self.given[source].setdefault(partition, 0)
-            self.given[source][partition] = start + len(own)
-            parts.append(Part(partition, start, start + len(own), len(own)))
-            data += [(*values.values(), index) for values in own]
-        return Slice(source, tuple(parts), data)
 
     def lag(self) -> dict[str, dict[str, int]]:
         """Give nothing."""

@@ -22,6 +22,15 @@ p.source("s", ms.files("s-*.jsonl", stream=True), schema="id bigint not null, k 
          event_time="ts", watermark="5 seconds", on_bad="dead_letter")
 p.table("t", COUNTS)
 '''  # fmt: skip
+FAILING = FILE.replace("COUNTS)", 'COUNTS.replace("count(*)", "sum(inverse(id - 2))"))').replace(
+    "p.table(",
+    """
+@p.function(takes="bigint", returns="double", workers=0)
+def inverse(v):
+    return 1 / v
+
+p.table(""",
+)
 ROWS = [(1, "a", 1), (2, "b", 12), (3, "a", 30), (4, "a", 2)]
 
 __all__ = ["base"]
@@ -40,7 +49,7 @@ def epoch(number: int, read: int = 10) -> Event:
     """An epoch with one source and one table."""
     return Event("epoch_committed", "p", {
         "epoch": number, "sources": {"s": {"read": read, "admitted": read, "dead": 1}},
-        "steps": {"t": {"arrived": read, "late": 2, "partly_late": 1, "rows_out": 3}},
+        "steps": {"t": {"arrived": read, "late": 2, "partly_late": 1, "rows_out": 3, "dead": 4}},
         "sinks": {"t": 3}, "watermarks": {"s": None}, "lag": {"s": 7}, "seconds": 0.5,
     })  # fmt: skip
 
@@ -55,6 +64,19 @@ def test_run_as_text(project, capsys):
     assert "written\n  t  2 rows  in the state file\n" in said.out
     assert "endless has caught up in " in said.out
     assert "the next run goes on there" in said.out
+
+
+def test_failed_calls_are_told(base, monkeypatch, capsys):
+    """A row on which a step's function fails is counted where people look, and in the journal."""
+    monkeypatch.chdir(base)
+    (base / "pipeline.py").write_text(FAILING)
+    write(base, *ROWS)
+    said = call(capsys, "run", "--until-caught-up", "-o", "text")
+
+    assert said.code == 0
+    assert "not computed\n  t  1 row  bad\n" in said.out
+    status = json.loads(call(capsys, "status", "-o", "json").out)
+    assert status["last"]["ledger"]["steps"]["t"]["dead"] == 1
 
 
 def test_run_as_lines(project, capsys):
@@ -180,7 +202,7 @@ def test_live_line_has_what_there_is_to_watch():
     line = standing.line(began + 2)
 
     assert line == (
-        "epoch 7  in 500 rows/s  out 2 rows/s  lag 7  watermark not known  state 0 B  late 3  dead 1"
+        "epoch 7  in 500 rows/s  out 2 rows/s  lag 7  watermark not known  state 0 B  late 3  dead 5"
     )
 
 

@@ -18,7 +18,8 @@ import pytest
 
 from mainstem.connectors.files import files
 from mainstem.engines.embedded.reading.deadletters import fix_of
-from mainstem.engines.embedded.reading.ingest import IngestOptions, IngestReport, ingest
+from mainstem.engines.embedded.reading.ingest import ingest
+from mainstem.engines.embedded.reading.ingested import IngestOptions, IngestReport
 from mainstem.errors import DataError, Place
 from mainstem.formats import lines
 from mainstem.formats.records import REASONS

@@ -7,7 +7,8 @@ import duckdb
 import pytest
 
 from mainstem.connectors.files import files
-from mainstem.engines.embedded.reading.ingest import IngestOptions, ingest
+from mainstem.engines.embedded.reading.ingest import ingest
+from mainstem.engines.embedded.reading.ingested import IngestOptions
 from mainstem.errors import DataError
 from mainstem.plan.nodes import Source
 from mainstem.plan.types import parse_schema

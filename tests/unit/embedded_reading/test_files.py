@@ -17,7 +17,8 @@ import pytest
 
 from mainstem.connectors.duckdb import duckdb as duckdb_table
 from mainstem.connectors.files import files
-from mainstem.engines.embedded.reading.ingest import IngestOptions, ingest
+from mainstem.engines.embedded.reading.ingest import ingest
+from mainstem.engines.embedded.reading.ingested import IngestOptions
 from mainstem.engines.embedded.reading.scan import scan
 from mainstem.errors import DataError, OutsideError, SettingsError
 from mainstem.plan.nodes import Source

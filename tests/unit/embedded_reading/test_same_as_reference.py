@@ -11,7 +11,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from mainstem.engines.embedded.reading.ingest import IngestOptions, IngestReport, ingest
+from mainstem.engines.embedded.reading import ahead, guard
+from mainstem.engines.embedded.reading.ingest import ingest
+from mainstem.engines.embedded.reading.ingested import IngestOptions, IngestReport
 from mainstem.errors import DataError
 from mainstem.formats.records import BadRow
 from mainstem.plan.nodes import Source
@@ -101,6 +103,15 @@ def check_positions(
     """A row's position is its number among the records, whatever became of those before it."""
     found = connection.execute(f"SELECT __row FROM ({report.select}) ORDER BY 1").fetchall()
     assert [n for (n,) in found] == [n for n in range(report.read) if n not in bad]
+
+
+@pytest.fixture(autouse=True, params=["looked at first", "loaded ahead"])
+def way(request, monkeypatch) -> str:
+    """Files are looked at first, as small ones are, or loaded as their first few bytes promise."""
+    if request.param == "loaded ahead":
+        monkeypatch.setattr(ahead, "LEAST_BYTES", 0)
+        monkeypatch.setattr(guard, "CHUNK", 150)
+    return request.param
 
 
 @pytest.mark.parametrize("block", range(BLOCKS))

@@ -18,8 +18,8 @@ from mainstem.engines.embedded.stream.feed import Taken
 from mainstem.engines.embedded.stream.job import run_job
 from mainstem.engines.embedded.stream.ports import Ports
 from mainstem.engines.embedded.stream.sinks.token import already_there, epoch_of
-from mainstem.engines.embedded.stream.spec import Part, Slice
 from mainstem.engines.spec import RunSettings, StreamSettings
+from mainstem.testing.stream_trial import slice_of
 
 LONG_S = 100.0
 
@@ -122,7 +122,7 @@ class Feed:
                              for e in world.script[: world.next - 1])  # fmt: skip
                 assert self.at[source].get(partition, 0) == before, "rows are lost or come again"
             if rows:
-                slices.append(self._slice(source, rows))
+                slices.append(slice_of(source, rows, self.at[source]))
         silences = {
             s: {p: LONG_S if (s, p) in entry.silent else 0.0 for p in names}
             for s, names in world.sources.items()
@@ -142,21 +142,11 @@ class Feed:
                 rows += [(partition, row) for row in every[at : at + n]]
                 is_end = is_end and at + n == end
             if rows:
-                slices.append(self._slice(source, rows))
+                slices.append(slice_of(source, rows, self.at[source]))
         silences = {s: dict.fromkeys(names, LONG_S) for s, names in self.world.sources.items()}
         return Taken(
             tuple(slices), silences, frozenset(self.world.sources) if is_end else frozenset()
         )
-
-    def _slice(self, source, rows) -> Slice:
-        parts, data = [], []
-        for index, partition in enumerate(dict.fromkeys(p for p, _ in rows)):
-            own = [values for p, values in rows if p == partition]
-            start = self.at[source].get(partition, 0)
-            self.at[source][partition] = start + len(own)
-            parts.append(Part(partition, start, start + len(own), len(own)))
-            data += [(*values, index) for values in own]
-        return Slice(source, tuple(parts), data)
 
     def lag(self):
         return {}

@@ -14,7 +14,7 @@ from mainstem.cli.ledger import ledger_text
 from mainstem.cli.numbers import count, plural
 from mainstem.cli.options import NO_CHOICE, NO_OPTIONS, Chosen, Common
 from mainstem.cli.output import flush, say, say_json, say_line
-from mainstem.cli.streaming import quarantined, standing_words
+from mainstem.cli.streaming import aside, standing_words
 from mainstem.cli.terminal import is_interactive
 from mainstem.runtime.start import state_of
 
@@ -93,12 +93,8 @@ def _text(name: str, found: Status) -> str:
 def _live(live: dict[str, Any]) -> str:
     """Give how a running stream stands, in a line."""
     ledger = live["ledger"]
-    late = sum(line["late"] + line["partly_late"] for line in ledger["steps"].values())
-    dead = sum(line["dead"] for line in ledger["sources"].values())
-    kept = quarantined(ledger) if ledger.get("expectations") else None
-    aside = {"late": late, "dead": dead, "quarantined": kept}
     words = standing_words(
-        sum(live["lag"].values()), live["watermarks"], live["state_bytes"], aside
+        sum(live["lag"].values()), live["watermarks"], live["state_bytes"], aside(ledger)
     )
     return ", ".join([f"epoch {count(live['epoch'])}", *words])
 

@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-import mmap
 import os
 import tempfile
 from array import array
 from dataclasses import field
 from pathlib import Path
-from typing import BinaryIO
 
 from mainstem.connectors.files.listing import InputFile
 from mainstem.formats.compression import open_binary
@@ -61,6 +59,8 @@ class Scanned:
         Why lines were taken out of the copy (`sift`); empty when none were.
     suspects : array
         Of each line that was taken out: record from 0, line from 1, offset.
+    tail, has_tail : bytes, bool
+        What is looked for at the ends of lines, and whether one ends with it.
     """
 
     file: InputFile
@@ -79,11 +79,14 @@ class Scanned:
     original: str = ""
     sifted: str = ""
     suspects: array[int] = field(default_factory=lambda: array("q"))
+    tail: bytes = b""
+    has_tail: bool = False
     checks_utf8: bool = True
     _decoder: codecs.IncrementalDecoder = field(
         default_factory=codecs.getincrementaldecoder("utf-8")
     )
     _pending: bool = False
+    _end: bytes = b""
 
     @property
     def lines(self) -> int:
@@ -104,12 +107,22 @@ class Scanned:
         if b"\r" in chunk or self.last == b"\r":
             self.returns += chunk.count(b"\r")
             self.pairs += chunk.count(b"\r\n") + (self.last == b"\r" and chunk[:1] == b"\n")
+        if self.tail and not self.has_tail:
+            self._find_tail(chunk)
         self.last = chunk[-1:]
         while self.separators and self.separators[:1] in chunk:
             self.separators = self.separators[1:]
         if self.file.format == "json" and not self.has_controls:
             self.has_controls = any(control in chunk for control in CONTROLS)
         self._check_utf8(chunk)
+
+    def _find_tail(self, chunk: bytes) -> None:
+        size = len(self.tail)
+        # What may begin in one chunk and end in the next.
+        seam = self._end + chunk[: size + 1]
+        ends = (b"\n", b"\r") if b"\r" in chunk else (b"\n",)
+        self.has_tail = any(self.tail + end in text for end in ends for text in (seam, chunk))
+        self._end = chunk[-size:] if len(chunk) >= size else (self._end + chunk)[-size:]
 
     def _check_utf8(self, chunk: bytes) -> None:
         if not self.checks_utf8 or self.doubt or (chunk.isascii() and not self._pending):
@@ -127,6 +140,7 @@ class Scanned:
             self.doubt = self.doubt or "bad UTF-8"
         if self.returns > self.pairs:
             self.doubt = self.doubt or "a carriage return inside a line"
+        self.has_tail = self.has_tail or (bool(self.tail) and self._end == self.tail)
 
 
 def has_extra_fields(scanned: Scanned, spelling: CsvFormat) -> bool:
@@ -134,31 +148,21 @@ def has_extra_fields(scanned: Scanned, spelling: CsvFormat) -> bool:
 
     DuckDB's strict reader ignores any number of them (measured), the reference one.
     """
+    if not scanned.has_tail:
+        return False
     delimiter, quote = spelling.delimiter.encode(), spelling.quote.encode()
-    tail, most = delimiter * 2, len(scanned.names or ())
-    path = Path(scanned.path)
-    with path.open("rb") as stream:
-        if not scanned.size_bytes or not _ends_a_line(
-            stream, tail, returns=scanned.pairs > 0 and not scanned.is_mixed
-        ):
-            return False
+    most = len(scanned.names or ())
+    with Path(scanned.path).open("rb") as stream:
         for _, line, size in raw_lines(stream):
             raw = line.rstrip(b"\r\n")
             if size > len(line):
                 return True  # only its beginning is here; the reference refuses it
             # Delimiters inside quotes count too: then the reference has to look.
-            if raw.endswith(tail) and (
+            if raw.endswith(scanned.tail) and (
                 raw.count(delimiter) > most or (spelling.multiline and quote in raw)
             ):
                 return True
     return False
-
-
-def _ends_a_line(stream: BinaryIO, tail: bytes, *, returns: bool) -> bool:
-    # One search only: it takes as long as all the rest of the pass.
-    with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        found = data.find(tail + (b"\r" if returns else b"\n")) >= 0
-        return found or data[-len(tail) :] == tail
 
 
 class Workspace:
@@ -167,6 +171,8 @@ class Workspace:
     def __init__(self, directory: str | None) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="mainstem-", dir=directory)
         self._count = 0
+        # Set from another thread: nobody waits any more for what is looked at.
+        self.is_given_up = False
 
     def __enter__(self) -> Workspace:
         return self
@@ -179,17 +185,26 @@ class Workspace:
         self._count += 1
         return os.fspath(Path(self._folder.name) / f"{self._count}.data")
 
+    def head(
+        self, file: InputFile, member: str | None, *, tail: bytes = b"", checks_utf8: bool = True
+    ) -> Scanned:  # fmt: skip
+        """Look at the beginning of a file."""
+        scanned = Scanned(file, file.path, tail=tail, checks_utf8=checks_utf8)
+        with contextlib.closing(open_binary(file.path, file.compression, member)) as stream:
+            scanned.feed(stream.read(CHUNK))
+        return scanned
+
     def scan(
-        self, file: InputFile, member: str | None, *, checks_utf8: bool = True
+        self, file: InputFile, member: str | None, *, tail: bytes = b"", checks_utf8: bool = True
     ) -> Scanned:  # fmt: skip
         """Look at every byte of a file, and copy it when DuckDB cannot read it as it lies there.
 
         DuckDB checks the UTF-8 of what it reads: where that is every column, it need not be done here.
         """
-        scanned = Scanned(file, file.path, checks_utf8=checks_utf8)
+        scanned = Scanned(file, file.path, tail=tail, checks_utf8=checks_utf8)
         with contextlib.closing(open_binary(file.path, file.compression, member)) as stream:
             if file.compression == "none":
-                while chunk := stream.read(CHUNK):
+                while not self.is_given_up and (chunk := stream.read(CHUNK)):
                     scanned.feed(chunk)
             else:
                 scanned.path = self.new_path()

@@ -23,17 +23,18 @@ from mainstem.connectors.files.listing import InputFile, list_files
 from mainstem.connectors.files.options import FilesSource
 from mainstem.connectors.spec import read_options
 from mainstem.engines.embedded.reading import doubts, sift, statements
-from mainstem.engines.embedded.reading.deadletters import TABLE, BadRows, DeadLetters
+from mainstem.engines.embedded.reading.ahead import Looking, is_promising, may_load_ahead
+from mainstem.engines.embedded.reading.deadletters import BadRows, DeadLetters
 from mainstem.engines.embedded.reading.doubts import Known
 from mainstem.engines.embedded.reading.eventtime import EventTimeRule
 from mainstem.engines.embedded.reading.fileread import FileRead
-from mainstem.engines.embedded.reading.guard import Scanned, Workspace, has_extra_fields
+from mainstem.engines.embedded.reading.guard import Scanned, Workspace
+from mainstem.engines.embedded.reading.ingested import IngestOptions, IngestReport
+from mainstem.engines.embedded.reading.look import Look
 from mainstem.engines.embedded.reading.reference import (
     BATCH,
     FileReader,
     check_spelling,
-    csv_format,
-    file_columns,
     load,
 )
 from mainstem.engines.embedded.reading.statements import KEYS, RAW, Group, Layout
@@ -44,81 +45,12 @@ from mainstem.formats.records import BadRow, Row
 from mainstem.formats.text import check_columns
 from mainstem.plan.nodes import Source
 from mainstem.plan.types import Schema, in_expressions
-from mainstem.record import record
 
 if TYPE_CHECKING:
     import duckdb
 
 # Why a file's lines are not split (`template`).
 PIECES = "a line falls into more pieces than others"
-
-
-@record
-class IngestReport:
-    """What was read: the source's ledger (L1), and where its rows are now.
-
-    Parameters
-    ----------
-    source, table : str
-        Name of the source, and the quoted name of the temporary table.
-    select : str
-        SQL that gives the declared columns with the types that they have in expressions; with
-        ``positions`` also ``__row``, the row's number in (path, record) order, from 0.
-    read, admitted, bad : int
-        Records; read = admitted + bad.
-    unknown_fields : int
-        Fields that no column has the name of.
-    files : tuple of FileRead
-        In path order.
-    size_bytes : int
-        Bytes on disk.
-    doubtful_rows : int
-        Rows that were judged by the slow reference.
-    slow_files : tuple of (path, reason)
-        Files that were read by the slow reference.
-    sifted_files : tuple of (path, reason)
-        Files from which single lines were taken out, to be judged by the slow reference.
-    dead_letters : str
-        Quoted name of the table of dead letters; "" where bad records stop the run.
-    """
-
-    source: str
-    table: str
-    select: str
-    read: int
-    admitted: int
-    bad: int
-    unknown_fields: int
-    files: tuple[FileRead, ...]
-    size_bytes: int
-    doubtful_rows: int = 0
-    slow_files: tuple[tuple[str, str], ...] = ()
-    sifted_files: tuple[tuple[str, str], ...] = ()
-    dead_letters: str = ""
-
-
-@record
-class IngestOptions:
-    """How to ingest.
-
-    Parameters
-    ----------
-    table : str
-        Name of the temporary table; from the source's name when empty.
-    temp_directory : str or None
-        Where decompressed copies go; the system's when None.
-    positions : bool
-        Whether `IngestReport.select` gives ``__row`` (T11). It is the table's row id: it costs
-        nothing to keep, and 8 bytes a row where it is read.
-    dead_table : str
-        Name of the temporary table of dead letters (`DeadLetters`), made where a source keeps them;
-        the sources of a session share it.
-    """
-
-    table: str = ""
-    temp_directory: str | None = None
-    positions: bool = False
-    dead_table: str = TABLE
 
 
 def ingest(
@@ -196,8 +128,13 @@ class _Ingest:
                 f"source {self.source.name!r} is Parquet: it is scanned, not ingested"
             )
         self.layout = self._layout(files[0])
-        scanned = [self._scan(file) for file in files]
-        self._load_all(scanned)
+        self.look = Look(self.layout, self.source.where, self.workspace)
+        scanned, is_loaded = self._look_and_load(files)
+        if not is_loaded:
+            for one in scanned:
+                if one.doubt:
+                    self._give_up(one, one.doubt)
+            self._load_all(scanned)
         self._settle_doubts(scanned)
         self.bad.raise_any(self.source.name, self.source.where, self._most_bad())
         if self.letters:
@@ -225,30 +162,47 @@ class _Ingest:
         rule = EventTimeRule.of(self.source)
         return Layout(file.format, self.files_options, Schema(inner), outer, rule)
 
-    def _scan(self, file: InputFile) -> Scanned:
-        names = None
-        if file.format in ("csv", "tsv"):
-            names = file_columns(file, self.files_options, self.layout.schema, self.source.where)
-        scanned = self.workspace.scan(
-            file, self.files_options.member,
-            checks_utf8=not statements.takes_all(self.layout, names or ()),
-        )  # fmt: skip
-        scanned.names = names
-        self._find_doubts(scanned)
-        if scanned.doubt:
-            self._give_up(scanned, scanned.doubt)
-        return scanned
+    def _look_and_load(self, files: Sequence[InputFile]) -> tuple[list[Scanned], bool]:
+        """Give what the files are, and whether they are loaded already."""
+        if not may_load_ahead(files):
+            return [self.look.whole(file) for file in files], False
+        heads = [self.look.head(file) for file in files]
+        with Looking(self.look, heads, self.connection) as looking:
+            loaded = self._load_heads(heads, looking)
+        return looking.found, not looking.is_broken and self._holds(loaded, looking.found)
 
-    def _find_doubts(self, scanned: Scanned) -> None:
-        file = scanned.file
-        if file.format in ("csv", "tsv"):
-            if self.files_options.multiline and scanned.returns and not scanned.doubt:
-                scanned.doubt = "carriage returns with multiline=True"
-            spelling = csv_format(self.files_options, file)
-            if not scanned.doubt and has_extra_fields(scanned, spelling):
-                scanned.doubt = "delimiters after the last column"
-        elif not scanned.separators and not scanned.doubt:
-            scanned.doubt = "every control character occurs"
+    def _load_heads(
+        self, heads: Sequence[Scanned], looking: Looking
+    ) -> list[tuple[Group, int]]:  # fmt: skip
+        """Load files as their heads promise, with the number of rows of each group; none if it fails."""
+        import duckdb
+
+        if not all(map(is_promising, heads)):
+            return []
+        try:
+            self._create()
+            self._begin()
+            made = statements.groups(heads, self.layout, self.source.where)
+            return [(group, self._insert(group)) for group in made]
+        except statements.refusals():
+            return []
+        except duckdb.InterruptException:
+            if not looking.is_broken:
+                raise  # the run is to stop
+            return []
+
+    def _holds(self, loaded: Sequence[tuple[Group, int]], scanned: Sequence[Scanned]) -> bool:
+        """Say whether all that was loaded is what the files hold."""
+        found = {one.file.path: one for one in scanned}
+        self.rows = dict.fromkeys(found, 0)
+        wholes = [
+            (replace(group, files=tuple(found[one.file.path] for one in group.files)), n_rows)
+            for group, n_rows in loaded
+        ]
+        return bool(wholes) and all(
+            self._is_counted(group, n_rows) and not self._has_blanks(group, loaded=True)
+            for group, n_rows in wholes
+        )
 
     def _give_up(self, scanned: Scanned, reason: str) -> None:
         """Do without DuckDB: on the lines in doubt, else on the whole file."""
@@ -306,30 +260,31 @@ class _Ingest:
 
     def _load_fast(self, group: Group) -> str:
         """Load files with DuckDB's reader; give the reason when the outcome is in doubt."""
-        import duckdb
-
         try:
-            sql, values = statements.insert_sql(self.table, self.source.schema, group, self.layout)
-            n_rows = int(self.connection.execute(sql, values).fetchall()[0][0])
+            n_rows = self._insert(group)
         except UnicodeDecodeError:
             # The message quotes the line, and was cut in the middle of a letter.
             return "DuckDB refused it with a message that is no text"
-        except (
-            duckdb.InvalidInputException,
-            duckdb.ConversionException,
-            duckdb.OutOfRangeException,
-            duckdb.NotImplementedException,  # a line longer than what a thread reads at a time
-        ) as error:
+        except statements.refusals() as error:
             if group.template and "Expected Number of Columns" in str(error):
                 return PIECES
             return str(error).split("\n", 1)[0][:200]
-        expected = statements.expected_rows(group, self.layout, n_rows)
-        if expected is None:
-            return "rows and lines do not match"
-        self.rows |= {one.file.path: n for one, n in zip(group.files, expected, strict=True)}
+        return "" if self._is_counted(group, n_rows) else "rows and lines do not match"
+
+    def _insert(self, group: Group) -> int:
+        """Give how many rows DuckDB's reader has made of a group."""
+        sql, values = statements.insert_sql(self.table, self.source.schema, group, self.layout)
+        n_rows = int(self.connection.execute(sql, values).fetchall()[0][0])
         if group.shape and group.shape.unknown:
             self.unknown += group.shape.unknown * self._plain_rows(n_rows)
-        return ""
+        return n_rows
+
+    def _is_counted(self, group: Group, n_rows: int) -> bool:
+        """Take the rows of a group into account, if they are as many as its lines."""
+        expected = statements.expected_rows(group, self.layout, n_rows)
+        if expected is not None:
+            self.rows |= {one.file.path: n for one, n in zip(group.files, expected, strict=True)}
+        return expected is not None
 
     def _has_blanks(self, group: Group, *, loaded: bool) -> bool:
         """Say, and remember, whether lines were loaded that are no rows (JSON lines)."""

@@ -29,7 +29,7 @@ from mainstem.plan.nodes import Source, fingerprint
 from mainstem.storage.local.verify import kept_by, refuse_others, verify_files
 
 if TYPE_CHECKING:
-    from mainstem.engines.embedded.reading.ingest import IngestReport
+    from mainstem.engines.embedded.reading.ingested import IngestReport
 
 T = TypeVar("T")
 
@@ -130,7 +130,8 @@ def _ingested(
     folder = spill_dir(settings)
     folder.mkdir(parents=True, exist_ok=True)
     # Only here: a run over Parquet or tables starts without the readers of text.
-    from mainstem.engines.embedded.reading.ingest import IngestOptions, ingest
+    from mainstem.engines.embedded.reading.ingest import ingest
+    from mainstem.engines.embedded.reading.ingested import IngestOptions
 
     options = IngestOptions(temp_directory=str(folder), positions=read.needs_position)
     work = session.watch_call(lambda: ingest(session.connection, read.source, options))

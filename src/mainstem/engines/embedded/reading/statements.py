@@ -97,6 +97,19 @@ class Reading:
     keys: str = "NULL"
 
 
+def refusals() -> tuple[type[Exception], ...]:
+    """Give what DuckDB raises when it does not take a file."""
+    import duckdb
+
+    return (
+        UnicodeDecodeError,  # of its own message
+        duckdb.InvalidInputException,
+        duckdb.ConversionException,
+        duckdb.OutOfRangeException,
+        duckdb.NotImplementedException,  # a line longer than what a thread reads at a time
+    )
+
+
 def takes_all(layout: Layout, names: Sequence[str]) -> bool:
     """Say whether DuckDB reads, and so checks, every byte of a file's lines."""
     if layout.format == "text":

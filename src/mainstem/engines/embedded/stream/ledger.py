@@ -35,8 +35,7 @@ class Counts:
 
     def count(self, step: str, counted: Counted) -> None:
         """Add what a node of a step did with its rows."""
-        words = ("arrived", "late", "partly_late", "rows_out")
-        line = self.steps.setdefault(step, dict.fromkeys(words, 0))
+        line = self._step(step)
         line["arrived"] += counted.arrived
         line["late"] += counted.late
         line["partly_late"] += counted.partly_late
@@ -45,9 +44,11 @@ class Counts:
 
     def dead(self, step: str, n_rows: int) -> None:
         """Add rows on which an expression of a step failed; they never arrived where it keeps state."""
-        words = ("arrived", "late", "partly_late", "rows_out")
-        line = self.steps.setdefault(step, dict.fromkeys(words, 0))
-        line["dead"] = line.get("dead", 0) + n_rows
+        self._step(step)["dead"] += n_rows
+
+    def _step(self, step: str) -> dict[str, int]:
+        words = ("arrived", "late", "partly_late", "rows_out", "dead")
+        return self.steps.setdefault(step, dict.fromkeys(words, 0))
 
     def check(self) -> None:
         """Stop the run when a row has got lost or doubled; before the epoch's commit.

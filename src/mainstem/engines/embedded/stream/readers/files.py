@@ -34,7 +34,7 @@ from mainstem.engines.spec import StreamSettings
 from mainstem.plan.types import in_expressions
 
 if TYPE_CHECKING:
-    from mainstem.engines.embedded.reading.ingest import IngestReport
+    from mainstem.engines.embedded.reading.ingested import IngestReport
     from mainstem.engines.embedded.reading.scan import ScanReport
     from mainstem.engines.embedded.session import Session
     from mainstem.engines.spec import RunSettings
@@ -293,7 +293,8 @@ class FilesReader:
     def _load_text(
         self, session: Session, group: list[Piece], table: str, *, is_made: bool
     ) -> Loaded:
-        from mainstem.engines.embedded.reading.ingest import IngestOptions, ingest
+        from mainstem.engines.embedded.reading.ingest import ingest
+        from mainstem.engines.embedded.reading.ingested import IngestOptions
 
         self._spill.mkdir(parents=True, exist_ok=True)
         source = overridden(self.source, group[0], [piece.path for piece in group])

@@ -83,7 +83,8 @@ def _load(
         report = scan(session.connection, alone, positions=is_placed)
         return Loaded(report.read, report.admitted, report.bad, report.unknown_fields,
                       quoted(TABLE) if report.bad else ""), report.select  # fmt: skip
-    from mainstem.engines.embedded.reading.ingest import IngestOptions, ingest
+    from mainstem.engines.embedded.reading.ingest import ingest
+    from mainstem.engines.embedded.reading.ingested import IngestOptions
 
     made = ingest(
         session.connection, alone,
