@@ -35,7 +35,7 @@ class Mainstem:
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
         environment |= {**self._given, "BENCH_OUT": topic}
         if self._reader == "python":
-            environment["MAINSTEM_KAFKA_READER"] = "python"
+            environment["MAINSTEM_COMPILED"] = "no"
         command = [sys.executable, "-m", "mainstem", "run", "pipeline.py", "--until-caught-up"]
         with self._log.open("wb") as log:
             self._child = subprocess.Popen(

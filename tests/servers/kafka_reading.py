@@ -13,6 +13,7 @@ from confluent_kafka import IsolationLevel, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from mainstem.connectors.kafka import kafka as kafka_binding
+from mainstem.engines.embedded.stream.native import build as native
 from mainstem.engines.embedded.stream.readers.kafka import build
 from mainstem.engines.embedded.stream.readers.kafka.reader import KafkaReader
 from mainstem.engines.spec import RunSettings
@@ -20,7 +21,7 @@ from mainstem.plan.nodes import Source
 from mainstem.plan.types import parse_schema
 
 # Where there is no compiler there is no compiled reader, and nobody gets one.
-PATHS = ("python", "compiled") if build.compiler() else ("python",)
+PATHS = ("python", "compiled") if native.compiler() else ("python",)
 METADATA = {"k": "key", "h": "headers"}
 # Far longer than anything takes; a test that waits so long has failed.
 MOST_S = 60.0
@@ -32,9 +33,9 @@ _admins = {}
 def use(path, monkeypatch):
     """Have records taken by one of the two ways."""
     if path == "python":
-        monkeypatch.setenv(build.CHOICE, "python")
+        monkeypatch.setenv(native.CHOICE, "no")
     else:
-        monkeypatch.delenv(build.CHOICE, raising=False)
+        monkeypatch.delenv(native.CHOICE, raising=False)
         if build.library() is None:
             build.build()
 

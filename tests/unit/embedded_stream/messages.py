@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import duckdb
+import pytest
 
 from mainstem.engines.embedded.session import Session
+from mainstem.engines.embedded.stream.native import build, columns
 from mainstem.engines.embedded.stream.records import Records
 from mainstem.engines.embedded.stream.records.arrow import Messages
 from mainstem.engines.embedded.stream.spec import Loaded, Part
@@ -17,8 +19,20 @@ from mainstem.formats.records import Misfit
 from mainstem.plan.nodes import Binding, Source
 from mainstem.plan.types import parse_schema
 
+# Where there is no compiler nothing was compiled.
+WAYS = ("sql", "compiled") if build.compiler() else ("sql",)
 READ_AT = datetime(2026, 1, 10, tzinfo=UTC)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def use(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have messages of JSON read in one of the two ways."""
+    if way == "sql":
+        monkeypatch.setenv(build.CHOICE, "no")
+    else:
+        monkeypatch.delenv(build.CHOICE, raising=False)
+        if columns.library() is None:
+            build.build(columns.UNIT)
 
 
 def new_session() -> Session:
@@ -35,10 +49,10 @@ def source(schema: str, on_bad: str = "dead_letter", **given: Any) -> Source:
 
 
 def load(
-    session: Session, records: Records, values: Sequence[bytes | None], **columns: Any
+    session: Session, records: Records, values: Sequence[bytes | None], **given: Any
 ) -> Loaded:
     """Load messages into the table "loaded": offsets from 100, all of partition payments/3."""
-    messages = Messages.of(values, range(100, 100 + len(values)), [0] * len(values), **columns)
+    messages = Messages.of(values, range(100, 100 + len(values)), [0] * len(values), **given)
     part = Part("payments/3", 100, 100 + len(values), len(values))
     return records.load(session, messages, (part,), '"loaded"', READ_AT)
 
@@ -46,11 +60,11 @@ def load(
 def rows(session: Session) -> list[tuple[Any, ...]]:
     """Give the loaded rows, in order; instants as microseconds, that need no zones of Python's."""
     described = session.rows('DESCRIBE "loaded"')
-    columns = [
+    outputs = [
         f'epoch_us("{name}")' if kind == "TIMESTAMP WITH TIME ZONE" else f'"{name}"'
         for name, kind, *_ in described
     ]
-    return session.rows(f'SELECT {", ".join(columns)} FROM "loaded"')
+    return session.rows(f'SELECT {", ".join(outputs)} FROM "loaded"')
 
 
 def letters(session: Session, loaded: Loaded) -> list[tuple[Any, ...]]:

@@ -5,11 +5,11 @@ from array import array
 
 import pytest
 
-from mainstem.engines.embedded.stream.readers.kafka.arrow import Table, Texts, integers, times
+from mainstem.engines.embedded.stream.arrow import Table, Texts, integers, times
+from mainstem.engines.embedded.stream.memory import messages
 from mainstem.engines.embedded.stream.readers.kafka.poll import no_key
 from mainstem.engines.embedded.stream.records import Records
 from mainstem.engines.embedded.stream.records.arrow import Messages
-from mainstem.engines.embedded.stream.records.memory import messages
 from mainstem.engines.embedded.stream.spec import Part
 from tests.unit.embedded_stream.messages import READ_AT, new_session, source
 

@@ -4,18 +4,19 @@ import shutil
 
 import pytest
 
+from mainstem.engines.embedded.stream.native import build as native
 from mainstem.engines.embedded.stream.readers.kafka import build
 from mainstem.errors import OutsideError, SettingsError
 
 # A machine without a compiler builds nothing, and there is nothing to test but that.
-HAS_COMPILER = bool(build.compiler())
+HAS_COMPILER = bool(native.compiler())
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     """A cache of its own."""
-    monkeypatch.setenv(build.FOLDER, str(tmp_path / "built"))
-    monkeypatch.delenv(build.CHOICE, raising=False)
+    monkeypatch.setenv(native.FOLDER, str(tmp_path / "built"))
+    monkeypatch.delenv(native.CHOICE, raising=False)
     return tmp_path / "built"
 
 
@@ -35,26 +36,26 @@ def test_what_is_built_is_found_until_something_changes(monkeypatch, tmp_path):
     """Another source, librdkafka or platform has another name."""
     assert build.library() is None
     if HAS_COMPILER:
-        assert build.build() == build.built()
+        assert build.build() == native.built(build.unit())
         assert build.library() is not None
         assert build.state().startswith("compiled")
-        monkeypatch.setenv(build.CHOICE, "python")
+        monkeypatch.setenv(native.CHOICE, "no")
         assert build.library() is None
-        monkeypatch.delenv(build.CHOICE)
-    before = build.built()
+        monkeypatch.delenv(native.CHOICE)
+    before = native.built(build.unit())
     other = tmp_path / "other.c"
     shutil.copy(build.SOURCE, other)
     monkeypatch.setattr(build, "SOURCE", other)
-    assert build.built() == before
+    assert native.built(build.unit()) == before
     other.write_text(other.read_text() + "\n")
-    assert build.built() != before
+    assert native.built(build.unit()) != before
     assert build.library() is None
 
 
 def test_a_build_that_cannot_be_loaded_is_told_and_not_used(folder, caplog):
     """Such as one of another machine in a home folder that both use."""
     folder.mkdir()
-    build.built().write_bytes(b"no library")
+    native.built(build.unit()).write_bytes(b"no library")
     assert build.library() is None
     assert "cannot be used" in caplog.text
 
@@ -72,7 +73,7 @@ def test_what_does_not_compile_or_does_not_read_right_is_never_kept(
     with pytest.raises((OutsideError, SettingsError)) as refused:
         build.build()
     assert refused.value.finding.code == ("BuildFailed" if HAS_COMPILER else "CompilerMissing")
-    assert not build.built().exists()
+    assert not native.built(build.unit()).exists()
     assert build.library() is None
 
 

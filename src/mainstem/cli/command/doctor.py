@@ -65,6 +65,7 @@ def doctor(
         _duckdb(),
         *_packages(),
         _kafka(),
+        _json(),
         memory(),
         _cores(),
     ]
@@ -126,9 +127,12 @@ def _packages() -> list[Line]:
 
 
 def _build() -> None:
-    from mainstem.engines.embedded.stream.readers.kafka import build
+    from mainstem.engines.embedded.stream.native import build, columns
+    from mainstem.engines.embedded.stream.readers.kafka import build as kafka
 
-    build.build()
+    build.build(columns.UNIT)
+    if kafka.is_here():
+        kafka.build()
 
 
 def _kafka() -> Line:
@@ -136,6 +140,13 @@ def _kafka() -> Line:
     from mainstem.engines.embedded.stream.readers.kafka import build
 
     return Line("kafka reader", build.state())
+
+
+def _json() -> Line:
+    """Say how messages of JSON are read."""
+    from mainstem.engines.embedded.stream.native import columns
+
+    return Line("json reader", columns.state())
 
 
 def memory() -> Line:

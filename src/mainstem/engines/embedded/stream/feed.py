@@ -11,6 +11,9 @@ from mainstem.record import record
 
 # How long a reader waits for a first record before it looks whether the run goes on, in seconds.
 POLL_S = 0.05
+# Rows of the first slice; each full one is followed by one of twice as many. So the engine has something
+# to do soon, instead of waiting until the reader has all that it wants.
+FIRST_ROWS = 50_000
 
 
 @record
@@ -56,6 +59,7 @@ class _Reading:
         self, name: str, reader: Reader, most_rows: int, changed: threading.Condition
     ) -> None:
         self.name, self.reader, self.most_rows, self.changed = name, reader, most_rows, changed
+        self.limit = min(FIRST_ROWS, most_rows)
         self.waiting: Slice | None = None
         self.silences: Mapping[str, float] = {}
         self.lag: Mapping[str, int] = {}
@@ -77,7 +81,9 @@ class _Reading:
         try:
             self.reader.open(positions, until)
             while not self.is_stopping:
-                found = self.reader.read(self.most_rows, POLL_S)
+                found = self.reader.read(self.limit, POLL_S)
+                if found is not None and sum(part.rows for part in found.parts) >= self.limit:
+                    self.limit = min(2 * self.limit, self.most_rows)
                 silences, lag = self.reader.silences(), self.reader.lag()
                 with self.changed:
                     self.silences, self.lag = silences, lag

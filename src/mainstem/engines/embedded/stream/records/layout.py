@@ -90,6 +90,11 @@ class Layout:
         return next((f for f in fields if self.metadata.get(f.name) == "key"), None)
 
     @property
+    def is_flat(self) -> bool:
+        """Say whether messages are JSON, and nothing of them (headers) lies in several pieces of memory."""
+        return self.format == "json" and "headers" not in self.metadata.values()
+
+    @property
     def latest_ahead_us(self) -> int:
         """Give how many microseconds an event time may be later than its record."""
         ahead = self.rule.max_ahead

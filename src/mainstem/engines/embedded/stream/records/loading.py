@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mainstem.engines.embedded.reading.reference import BATCH, Corrections, encoded
+from mainstem.engines.embedded.stream.memory import messages
+from mainstem.engines.embedded.stream.native.columns import UNKNOWN, Parsed, columns_of
 from mainstem.engines.embedded.stream.records import objects, plain
 from mainstem.engines.embedded.stream.records.forms import Form, form_of
 from mainstem.engines.embedded.stream.records.judge import Judge, Message, Values, values_of
 from mainstem.engines.embedded.stream.records.layout import Layout
 from mainstem.engines.embedded.stream.records.letters import Letter, Letters
-from mainstem.engines.embedded.stream.records.memory import messages
 from mainstem.engines.embedded.stream.records.reading import (
     HEADERS,
     Reading,
@@ -29,6 +30,7 @@ from mainstem.formats.jsontext import parse_json
 from mainstem.formats.records import Misfit
 from mainstem.plan.nodes import Source
 from mainstem.plan.types import Schema, in_expressions
+from mainstem.record import record
 
 if TYPE_CHECKING:
     from mainstem.engines.embedded.session import Session
@@ -41,11 +43,20 @@ SMALL = 100
 # When a larger share of an epoch was not JSON, the next one is asked first (`objects.by_form`).
 _MUCH = 0.0005
 _MESSAGES, _DOUBTS, _CHECKED = '"__messages"', '"__doubts"', '"__checked"'
+_PARSED = '"__parsed"'
 _NUMBERED = f"(SELECT *, row_number() OVER () - 1 AS __at FROM {_MESSAGES})"
 _WAYS: dict[str, Callable[[Layout], Reading]] = {
     "json": objects.by_checks, "csv": plain.by_delimiter, "text": plain.by_text,
     "bytes": plain.by_bytes, "avro": plain.by_reference,
 }  # fmt: skip
+
+
+@record
+class Prepared:
+    """Messages of an epoch, and what C has made of them; None where that is not done."""
+
+    raw: Any
+    parsed: Parsed | None = None
 
 
 class Records:
@@ -82,6 +93,9 @@ class Records:
         self.source = source
         self.layout = Layout.of(source, format, metadata, csv, names)
         self.judge = Judge(self.layout, _values_of(self.layout, registry))
+        self._columns = columns_of(self.layout.value) if self.layout.is_flat else None
+        # Epochs to wait until it is tried again.
+        self._pause = 0
         self._form: Form | None = None
         self._is_guarded = False
         self._has_failed = False
@@ -102,6 +116,7 @@ class Records:
             ``key`` (bytes, NULL allowed), ``part`` (index into `parts`), ``position``, ``time``
             (timestamp, NULL allowed), and where the metadata ask for them ``headers`` (list of
             struct of ``key`` and ``value``). Rows of a part stand in the order of their positions.
+            Or what `prepared` has made of it.
         parts : tuple of Part
             Of the slice.
         table : str
@@ -117,7 +132,8 @@ class Records:
         if not parts:
             return self._empty(session, table)
         epoch = _Epoch(self, session, parts, table, read_at)
-        epoch.raw = raw
+        made = raw if isinstance(raw, Prepared) else self.prepared(raw)
+        epoch.raw, epoch.parsed = made.raw, made.parsed
         try:
             return epoch.run()
         finally:
@@ -143,6 +159,20 @@ class Records:
             if self._form is not None:
                 return objects.by_form(self._form, guarded=self._is_guarded)
         return self.checked()
+
+    def prepared(self, raw: Any) -> Prepared:
+        """Make columns of messages in C, where that can be done; in any thread, one at a time."""
+        if self._columns is None or not hasattr(raw, "memory") or raw.rows <= SMALL:
+            return Prepared(raw)
+        if self._pause:
+            self._pause -= 1
+            return Prepared(raw)
+        return Prepared(raw, self._columns.read(raw))
+
+    def note_parsed(self, rows: int, doubtful: int) -> None:
+        """Take to heart how an epoch went: where most messages were in doubt, reading them twice is waste."""
+        if 2 * doubtful > rows:
+            self._pause = PATIENCE
 
     def checked(self) -> Reading:
         """Give the way that knows nothing of the messages' form."""
@@ -210,6 +240,7 @@ class _Epoch:
         self.is_placed = records.source.name in session.placed
         self.letters = Letters(session, records.source, self.partitions)
         self.raw: Any = None
+        self.parsed: Parsed | None = None
         self.is_shown = False
 
     def show(self) -> None:
@@ -227,18 +258,48 @@ class _Epoch:
         """Load the table and give its ledger."""
         if self.is_small:
             return self._load_small()
+        rows = self._load_parsed(self.parsed) if self.parsed else self._load_read()
+        dead = self.letters.count
+        return Loaded(rows, rows - dead, dead, self.unknown, self.letters.table)
+
+    def _load_parsed(self, parsed: Parsed) -> int:
+        """Load what C has made of the messages; give how many they are."""
+        self.session.connection.register(_PARSED.strip('"'), parsed.table)
+        try:
+            self._create(objects.by_columns(self.layout.value.fields), _PARSED)
+            rows, doubtful = self._counts()
+            self.unknown += parsed.unknown
+            if doubtful > parsed.doubts:
+                self.unknown -= self._unknown_of_doubts()
+        finally:
+            self.session.connection.unregister(_PARSED.strip('"'))
+        if doubtful:
+            self.show()
+            self._settle(is_checked=False)
+        self.records.note_parsed(rows, doubtful - self.letters.not_json)
+        return rows
+
+    def _unknown_of_doubts(self) -> int:
+        """Give the unknown fields of messages that C took and that are in doubt, such as for their time."""
+        ((found,),) = self.session.rows(
+            f"SELECT sum({UNKNOWN}) FROM (SELECT {UNKNOWN}, row_number() OVER () - 1 AS __at "
+            f"FROM {_PARSED}) WHERE __at IN (SELECT rowid FROM {self.table} WHERE {quoted(PART)} < 0)"
+        )
+        return int(found)
+
+    def _load_read(self) -> int:
+        """Load what SQL reads out of the messages; give how many they are."""
         self.show()
         reading = self.records.reading(self._sample)
         has_form = self.records.has_form
-        self._create(reading)
+        self._create(reading, _MESSAGES)
         rows, doubtful = self._counts()
         if reading.unknown.isdecimal():
             self.unknown += int(reading.unknown) * (rows - doubtful)
         if doubtful:
             self._settle(is_checked=not has_form)
         self.records.note(rows, doubtful, self.letters.not_json)
-        dead = self.letters.count
-        return Loaded(rows, rows - dead, dead, self.unknown, self.letters.table)
+        return rows
 
     def _load_small(self) -> Loaded:
         """Let the reference judge every message of a small epoch."""
@@ -330,15 +391,15 @@ class _Epoch:
             reading, self.layout, self.partitions, relation, read_at=self.read_at, kept=kept
         )
 
-    def _create(self, reading: Reading) -> None:
+    def _create(self, reading: Reading, relation: str) -> None:
         create = f"CREATE OR REPLACE TEMP TABLE {self.table} AS "
         placed = (f"CAST(position AS BIGINT) AS {quoted(ROW)}",) if self.is_placed else ()
         if reading.unknown.isdecimal():
-            self.session.rows(create + self._select(reading, _MESSAGES, placed))
+            self.session.rows(create + self._select(reading, relation, placed))
             return
         # Each row has its own number of unknown fields: it is counted and forgotten.
         kept = (*placed, f"{reading.unknown} AS __unknown")
-        self.session.rows(create + self._select(reading, _MESSAGES, kept))
+        self.session.rows(create + self._select(reading, relation, kept))
         self._add_unknown(self.table)
         self.session.rows(f"ALTER TABLE {self.table} DROP COLUMN __unknown")
 

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mainstem.engines.embedded.reading import checks
 from mainstem.engines.embedded.reading.statements import DEEP
+from mainstem.engines.embedded.stream.native.columns import FITS
 from mainstem.engines.embedded.stream.records.forms import Form
 from mainstem.engines.embedded.stream.records.layout import Layout
 from mainstem.engines.embedded.stream.records.reading import DECODED, IS_UTF8, Reading
 from mainstem.engines.embedded.types import literal
+from mainstem.plan.types import Field
+
+
+def by_columns(fields: Sequence[Field]) -> Reading:
+    """Give the columns that were made in C (`native.columns`), of messages without doubt."""
+    columns = {
+        field.name: checks.Checked(f"c{i}", "TRUE" if field.nullable else f"c{i} IS NOT NULL")
+        for i, field in enumerate(fields)
+    }
+    return Reading((), columns, f"{FITS} = 1")
 
 
 def by_form(form: Form, *, guarded: bool) -> Reading:

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from threading import Event
 from time import monotonic
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from mainstem.connectors.kafka.options import KafkaSource
 from mainstem.connectors.spec import read_options
 from mainstem.engines.embedded.stream.readers.kafka import build, start
-from mainstem.engines.embedded.stream.readers.kafka.arrow import Table
 from mainstem.engines.embedded.stream.readers.kafka.client import (
     OFFSET_GONE,
     PASSING,
@@ -45,7 +44,9 @@ from mainstem.settings.secret import masked
 
 if TYPE_CHECKING:
     from mainstem.engines.embedded.session import Session
+    from mainstem.engines.embedded.stream.arrow import Table
     from mainstem.engines.embedded.stream.records import Records
+    from mainstem.engines.embedded.stream.records.loading import Prepared
 
 T = TypeVar("T")
 
@@ -63,10 +64,15 @@ _WAIT_S = 0.25
 
 @record
 class Raw:
-    """The records of a slice: `table` has the columns that `poll.Poll` says."""
+    """The records of a slice, prepared in the reader's thread, while the last slice is computed."""
 
-    table: Table
+    prepared: Prepared
     read_at: datetime
+
+    @property
+    def table(self) -> Table:
+        """Give them in the columns that `poll.Poll` says."""
+        return cast("Table", self.prepared.raw)
 
 
 @mutable
@@ -203,7 +209,8 @@ class KafkaReader:
         if not parts and not is_end:
             return None
         table = taken.table or empty(**self._with)
-        return Slice(self.source.name, parts, Raw(table, datetime.now(UTC)), is_end)
+        raw = Raw(self._made().prepared(table), datetime.now(UTC))
+        return Slice(self.source.name, parts, raw, is_end)
 
     def _taken(self, most_rows: int, wait_s: float) -> Taken:
         until = monotonic() + wait_s
@@ -327,9 +334,12 @@ class KafkaReader:
     def load(self, session: Session, taken: Slice, table: str) -> Loaded:
         """Make the temporary table of a slice; see `Reader.load`."""
         raw: Raw = taken.data
+        return self._made().load(session, raw.prepared, taken.parts, table, raw.read_at)
+
+    def _made(self) -> Records:
         if self._records is None:
             self._records = self._new_records()
-        return self._records.load(session, raw.table, taken.parts, table, raw.read_at)
+        return self._records
 
     def _new_records(self) -> Records:
         from mainstem.engines.embedded.stream.records import Records
