@@ -50,12 +50,14 @@ def _comparison(name: str, doc: str, *examples: object) -> Function:
     )  # fmt: skip
 
 
+# Whole numbers are added, subtracted and multiplied by name: of `x - 1 = 5` DuckDB makes `x = 6`, which
+# is FALSE where x - 1 is out of range and must fail (V1).
 ARITHMETIC = (
     Function(
         "+", "Adds numbers; moves a date or an instant by an interval, inside of the years 1 to 9999. Date plus whole days stays "
         "a date. Both DECIMAL operands must fit the scale of the result.",
         (
-            overload("bigint", "bigint", gives="bigint"),
+            overload("bigint", "bigint", gives="bigint", duckdb="add({0}, {1})"),
             overload("decimal", "decimal", gives=_sum_type),
             overload("double", "double", gives="double"),
             overload("date", "bigint", gives="date", duckdb=in_calendar("({0} + CAST(CASE WHEN {0} IS NOT NULL THEN {1} END AS INTEGER))", "date")),
@@ -76,7 +78,7 @@ ARITHMETIC = (
     Function(
         "-", "Subtracts numbers; moves a date or an instant back; date minus date is whole days.",
         (
-            overload("bigint", "bigint", gives="bigint"),
+            overload("bigint", "bigint", gives="bigint", duckdb="subtract({0}, {1})"),
             overload("decimal", "decimal", gives=_sum_type),
             overload("double", "double", gives="double"),
             overload("date", "date", gives="bigint"),
@@ -96,7 +98,7 @@ ARITHMETIC = (
     Function(
         "*", "Multiplies numbers. DECIMAL adds the scales.",
         (
-            overload("bigint", "bigint", gives="bigint"),
+            overload("bigint", "bigint", gives="bigint", duckdb="multiply({0}, {1})"),
             overload("decimal", "decimal", gives=_product_type),
             overload("double", "double", gives="double"),
         ),
@@ -152,7 +154,7 @@ ARITHMETIC = (
         "negate", "The number with the other sign, written `-x`.",
         (
             # DuckDB's own negation of the constant -9223372036854775808 is a HUGEINT and no failure.
-            overload("bigint", gives="bigint", duckdb="(CAST(0 AS BIGINT) - {0})"),
+            overload("bigint", gives="bigint", duckdb="subtract(CAST(0 AS BIGINT), {0})"),
             overload("decimal", gives=_same), overload("double", gives="double"),
         ),
         family="operators", fails="the lowest BIGINT", spelling={"*": "(- {0})"}, rules=("V1",),

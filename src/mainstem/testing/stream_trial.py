@@ -151,7 +151,10 @@ class _Trial:
             )  # fmt: skip
         if self.draft.has_names:
             path = self.folder / "names.csv"
-            path.write_text("key,city\n" + "".join(f"{k},{v}\n" for k, v in NAMES.items()), "utf-8")
+            if not path.exists():
+                # Once: written again, it would be another version of the lookup.
+                rows = "".join(f"{k},{v}\n" for k, v in NAMES.items())
+                path.write_text(f"key,city\n{rows}", "utf-8")
             pipeline.lookup("names", files(str(path)), schema="key string, city string", key="key")
         for step in self.draft.steps:
             words: dict[str, Any] = dict(step.words)

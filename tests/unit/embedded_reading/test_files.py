@@ -179,6 +179,20 @@ def test_empty_columns_at_the_end(tmp_path: Path) -> None:
     assert (rows, report.slow_files) == ([(1, None, None), (None, None, None)], ())
 
 
+@pytest.mark.parametrize("multiline", [None, True])
+@pytest.mark.parametrize("start", ["\n", "\r\n", "\n\n", "\ufeff\n", "\r\n\n"])
+def test_empty_lines_before_the_header(
+    tmp_path: Path, start: str, multiline: bool | None
+) -> None:  # fmt: skip
+    """They are no header, and the header is no row: DuckDB would take it for one."""
+    path = tmp_path / "a.csv"
+    path.write_text(f"{start}a,b\n1,x\n2,y\n", "utf-8", newline="")
+    connection = duckdb.connect()
+    report = ingest(connection, source(path, "a string, b string", multiline=multiline))
+    assert connection.execute(report.select).fetchall() == [("1", "x"), ("2", "y")]
+    assert report.read == 2
+
+
 def test_nothing_matches(tmp_path: Path) -> None:
     """A glob without files is an error that names the glob."""
     with pytest.raises(OutsideError, match=r"no file matches .*none\*\.csv"):

@@ -61,6 +61,8 @@ class Scanned:
         Of each line that was taken out: record from 0, line from 1, offset.
     tail, has_tail : bytes, bool
         What is looked for at the ends of lines, and whether one ends with it.
+    begins_empty : bool
+        Whether the first line is empty.
     """
 
     file: InputFile
@@ -81,6 +83,7 @@ class Scanned:
     suspects: array[int] = field(default_factory=lambda: array("q"))
     tail: bytes = b""
     has_tail: bool = False
+    begins_empty: bool = False
     checks_utf8: bool = True
     _decoder: codecs.IncrementalDecoder = field(
         default_factory=codecs.getincrementaldecoder("utf-8")
@@ -101,6 +104,9 @@ class Scanned:
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes of the file into account."""
+        if not self.size_bytes:
+            start = chunk.removeprefix(codecs.BOM_UTF8)
+            self.begins_empty = start.startswith((b"\n", b"\r\n"))
         self.size_bytes += len(chunk)
         # Five times as fast as counting them, as it searches from one to the next.
         self.newlines += len(chunk) - len(chunk.replace(b"\n", b""))

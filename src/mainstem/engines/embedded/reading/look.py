@@ -69,6 +69,9 @@ class Look:
         file, options = scanned.file, self.layout.options
         if file.format not in ("csv", "tsv"):
             return "" if scanned.separators else "every control character occurs"
+        if options.header and scanned.begins_empty:
+            # DuckDB takes the empty line for the header, and the header for a row: as many rows as lines.
+            return "an empty line before the header"
         if options.multiline and scanned.returns:
             return "carriage returns with multiline=True"
         spelling = csv_format(options, file)
