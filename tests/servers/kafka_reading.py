@@ -13,7 +13,7 @@ from confluent_kafka import IsolationLevel, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from mainstem.connectors.kafka import kafka as kafka_binding
-from mainstem.engines.embedded.stream.native import build as native
+from mainstem.engines.embedded.native import build as native
 from mainstem.engines.embedded.stream.readers.kafka import build
 from mainstem.engines.embedded.stream.readers.kafka.reader import KafkaReader
 from mainstem.engines.spec import RunSettings

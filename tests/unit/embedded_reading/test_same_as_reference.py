@@ -11,7 +11,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from mainstem.engines.embedded.reading import ahead, guard
+from mainstem.engines.embedded.native import build, columns
+from mainstem.engines.embedded.reading import ahead, blocks, guard
 from mainstem.engines.embedded.reading.ingest import ingest
 from mainstem.engines.embedded.reading.ingested import IngestOptions, IngestReport
 from mainstem.errors import DataError
@@ -105,13 +106,26 @@ def check_positions(
     assert [n for (n,) in found] == [n for n in range(report.read) if n not in bad]
 
 
-@pytest.fixture(autouse=True, params=["looked at first", "loaded ahead"])
+# Without a compiler there is nothing compiled.
+WAYS = ("looked at first", "loaded ahead", *(("in blocks",) if build.compiler() else ()))
+
+
+@pytest.fixture(autouse=True, params=WAYS)
 def way(request, monkeypatch) -> str:
-    """Files are looked at first, as small ones are, or loaded as their first few bytes promise."""
+    """Files are looked at first, or loaded as their first bytes promise; or JSON is read by C, in blocks."""
+    if request.param == "in blocks":
+        monkeypatch.delenv(build.CHOICE, raising=False)
+        if columns.library() is None:
+            build.build(columns.UNIT)
+        # However much is in doubt.
+        monkeypatch.setattr(blocks, "MOST_DOUBTS", 1)
+        monkeypatch.setattr(blocks, "BLOCK", 700)
+    else:
+        monkeypatch.setenv(build.CHOICE, "no")
     if request.param == "loaded ahead":
         monkeypatch.setattr(ahead, "LEAST_BYTES", 0)
         monkeypatch.setattr(guard, "CHUNK", 150)
-    return request.param
+    return str(request.param)
 
 
 @pytest.mark.parametrize("block", range(BLOCKS))

@@ -1,5 +1,5 @@
 """What can be tested here: without a C compiler nothing is compiled."""
 
-from mainstem.engines.embedded.stream.native import build
+from mainstem.engines.embedded.native import build
 
 collect_ignore = [] if build.compiler() else ["test_native.py"]

@@ -9,8 +9,8 @@ from typing import Any
 import duckdb
 import pytest
 
+from mainstem.engines.embedded.native import build, columns
 from mainstem.engines.embedded.session import Session
-from mainstem.engines.embedded.stream.native import build, columns
 from mainstem.engines.embedded.stream.records import Records
 from mainstem.engines.embedded.stream.records.arrow import Messages
 from mainstem.engines.embedded.stream.spec import Loaded, Part

@@ -8,7 +8,7 @@ from array import array
 import duckdb
 import pyarrow as pa
 
-from mainstem.engines.embedded.stream import arrow
+from mainstem.engines.embedded.native import arrow
 from mainstem.engines.embedded.stream.readers.kafka.poll import empty
 
 

@@ -5,8 +5,8 @@ from array import array
 
 import pytest
 
-from mainstem.engines.embedded.stream.arrow import Table, Texts, integers, times
-from mainstem.engines.embedded.stream.memory import messages
+from mainstem.engines.embedded.native.arrow import Table, Texts, integers, times
+from mainstem.engines.embedded.native.memory import messages
 from mainstem.engines.embedded.stream.readers.kafka.poll import no_key
 from mainstem.engines.embedded.stream.records import Records
 from mainstem.engines.embedded.stream.records.arrow import Messages

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from mainstem.engines.embedded.stream.native import build, columns
+from mainstem.engines.embedded.native import build, columns
 from mainstem.engines.embedded.stream.records import Records, loading
 from mainstem.errors import OutsideError
 from mainstem.plan.types import parse_schema

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from mainstem.engines.embedded.stream.native import build as native
+from mainstem.engines.embedded.native import build as native
 from mainstem.engines.embedded.stream.readers.kafka import build
 from mainstem.errors import OutsideError, SettingsError
 

@@ -127,7 +127,7 @@ def _packages() -> list[Line]:
 
 
 def _build() -> None:
-    from mainstem.engines.embedded.stream.native import build, columns
+    from mainstem.engines.embedded.native import build, columns
     from mainstem.engines.embedded.stream.readers.kafka import build as kafka
 
     build.build(columns.UNIT)
@@ -144,7 +144,7 @@ def _kafka() -> Line:
 
 def _json() -> Line:
     """Say how messages of JSON are read."""
-    from mainstem.engines.embedded.stream.native import columns
+    from mainstem.engines.embedded.native import columns
 
     return Line("json reader", columns.state())
 

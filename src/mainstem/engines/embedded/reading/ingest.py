@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from mainstem.connectors.files.listing import InputFile, list_files
 from mainstem.connectors.files.options import FilesSource
 from mainstem.connectors.spec import read_options
-from mainstem.engines.embedded.reading import doubts, sift, statements
+from mainstem.engines.embedded.reading import blocks, doubts, sift, statements
 from mainstem.engines.embedded.reading.ahead import Looking, is_promising, may_load_ahead
 from mainstem.engines.embedded.reading.deadletters import BadRows, DeadLetters
 from mainstem.engines.embedded.reading.doubts import Known
@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 
 # Why a file's lines are not split (`template`).
 PIECES = "a line falls into more pieces than others"
+# Why they are not read by C.
+BLOCKS = "too much of it is in doubt"
 
 
 def ingest(
@@ -128,6 +130,7 @@ class _Ingest:
                 f"source {self.source.name!r} is Parquet: it is scanned, not ingested"
             )
         self.layout = self._layout(files[0])
+        self.columns = blocks.reader_of(self.layout)
         self.look = Look(self.layout, self.source.where, self.workspace)
         scanned, is_loaded = self._look_and_load(files)
         if not is_loaded:
@@ -184,6 +187,9 @@ class _Ingest:
             self._begin()
             made = statements.groups(heads, self.layout, self.source.where)
             return [(group, self._insert(group)) for group in made]
+        except blocks.UnsuitableError:
+            self.columns = None
+            return []
         except statements.refusals():
             return []
         except duckdb.InterruptException:
@@ -240,6 +246,9 @@ class _Ingest:
                 self._load_slowly(one, group.constants)
             return True
         doubt = self._load_fast(group)
+        if doubt == BLOCKS:
+            self.columns = None
+            return False
         if doubt and group.template and (doubt == PIECES or any(f.sifted for f in group.files)):
             for one in group.files:
                 one.splits = False
@@ -265,6 +274,8 @@ class _Ingest:
         except UnicodeDecodeError:
             # The message quotes the line, and was cut in the middle of a letter.
             return "DuckDB refused it with a message that is no text"
+        except blocks.UnsuitableError:
+            return BLOCKS
         except statements.refusals() as error:
             if group.template and "Expected Number of Columns" in str(error):
                 return PIECES
@@ -272,7 +283,18 @@ class _Ingest:
         return "" if self._is_counted(group, n_rows) else "rows and lines do not match"
 
     def _insert(self, group: Group) -> int:
-        """Give how many rows DuckDB's reader has made of a group."""
+        """Give how many rows a group has, once they are in the table."""
+        if self.columns:
+            rows, unknown = blocks.insert(
+                self.connection,
+                self.table,
+                self.source.schema,
+                group,
+                self.layout,
+                columns=self.columns,
+            )
+            self.unknown += unknown
+            return rows
         sql, values = statements.insert_sql(self.table, self.source.schema, group, self.layout)
         n_rows = int(self.connection.execute(sql, values).fetchall()[0][0])
         if group.shape and group.shape.unknown:

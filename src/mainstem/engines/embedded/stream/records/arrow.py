@@ -14,7 +14,7 @@ from dataclasses import field
 from itertools import accumulate
 from typing import Any
 
-from mainstem.engines.embedded.stream.memory import Memory
+from mainstem.engines.embedded.native.memory import Memory
 from mainstem.record import mutable, record
 
 Header = tuple[str, bytes | None]

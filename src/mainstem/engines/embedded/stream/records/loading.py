@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from mainstem.engines.embedded.native.columns import UNKNOWN, Parsed, columns_of
+from mainstem.engines.embedded.native.memory import messages
 from mainstem.engines.embedded.reading.reference import BATCH, Corrections, encoded
-from mainstem.engines.embedded.stream.memory import messages
-from mainstem.engines.embedded.stream.native.columns import UNKNOWN, Parsed, columns_of
 from mainstem.engines.embedded.stream.records import objects, plain
 from mainstem.engines.embedded.stream.records.forms import Form, form_of
 from mainstem.engines.embedded.stream.records.judge import Judge, Message, Values, values_of

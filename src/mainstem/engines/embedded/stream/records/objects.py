@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mainstem.engines.embedded.native.columns import FITS
 from mainstem.engines.embedded.reading import checks
 from mainstem.engines.embedded.reading.statements import DEEP
-from mainstem.engines.embedded.stream.native.columns import FITS
 from mainstem.engines.embedded.stream.records.forms import Form
 from mainstem.engines.embedded.stream.records.layout import Layout
 from mainstem.engines.embedded.stream.records.reading import DECODED, IS_UTF8, Reading

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mainstem.engines.embedded.stream.native import build as native
+from mainstem.engines.embedded.native import build as native
 from mainstem.engines.embedded.stream.readers.kafka.client import package
 from mainstem.errors import SettingsError
 from mainstem.settings.log import logger

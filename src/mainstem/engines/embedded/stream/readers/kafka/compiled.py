@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mainstem.engines.embedded.stream.arrow import TIME, Column, Table
+from mainstem.engines.embedded.native.arrow import TIME, Column, Table
 from mainstem.engines.embedded.stream.readers.kafka.client import Log
 from mainstem.engines.embedded.stream.readers.kafka.poll import (
     Failure,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import Any, Protocol
 
-from mainstem.engines.embedded.stream.arrow import (
+from mainstem.engines.embedded.native.arrow import (
     Column,
     Table,
     Texts,

@@ -43,8 +43,8 @@ from mainstem.settings.log import logger
 from mainstem.settings.secret import masked
 
 if TYPE_CHECKING:
+    from mainstem.engines.embedded.native.arrow import Table
     from mainstem.engines.embedded.session import Session
-    from mainstem.engines.embedded.stream.arrow import Table
     from mainstem.engines.embedded.stream.records import Records
     from mainstem.engines.embedded.stream.records.loading import Prepared
 

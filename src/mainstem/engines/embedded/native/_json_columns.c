@@ -383,6 +383,19 @@ void jc_free(form *f) {
     free(f->columns); free(f);
 }
 
+/* Finds where the records of JSON lines end, and gives how many they are; a line of nothing but spaces belongs to the next
+ * record. `ends` has room for one more than there are lines; its first is the beginning. */
+int64_t jc_lines(letters data, int64_t size, int32_t *ends) {
+    int64_t n = 0;
+    letters p = data, end = data + size;
+    for (ends[0] = 0; p < end;) {
+        letters stop = memchr(p, '\n', (size_t)(end - p)), next = stop ? stop + 1 : end;
+        if (spaces(p, next) < next) ends[++n] = (int32_t)(next - data);
+        p = next;
+    }
+    return n;
+}
+
 /* Gives the columns of some messages, which end where `ends` says, in 32 or 64 bits; NULL without memory. */
 batch *jc_parse(form *f, int64_t rows, const void *ends, int32_t is_large, letters data, letters valid) {
     batch *b = batch_new(f, rows);

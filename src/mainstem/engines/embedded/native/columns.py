@@ -7,14 +7,14 @@ that the vectors cannot prove. So what C takes is a part of what contract V8 all
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mainstem.engines.embedded.stream.arrow import Column, Table
-from mainstem.engines.embedded.stream.memory import Memory
-from mainstem.engines.embedded.stream.native import build
+from mainstem.engines.embedded.native import build
+from mainstem.engines.embedded.native.arrow import Column, Table
+from mainstem.engines.embedded.native.memory import Memory
 from mainstem.errors import InternalError
 from mainstem.formats.coercion import RANGES
 from mainstem.plan.types import Field, Schema
@@ -23,7 +23,7 @@ from mainstem.settings.log import logger
 
 UNIT = build.Unit(
     "json-columns", "the JSON reader", Path(__file__).with_name("_json_columns.c"), "",
-    "mainstem.engines.embedded.stream.native.selftest", "JSON is read by DuckDB",
+    "mainstem.engines.embedded.native.selftest", "JSON is read by DuckDB",
 )  # fmt: skip
 # The names of the columns that say whether a message was taken, and how many fields have no column.
 FITS, UNKNOWN = "fits", "strange"
@@ -67,8 +67,8 @@ class Parsed:
     Parameters
     ----------
     table : Table
-        Columns ``c0``, ``c1`` and so on, `FITS` (0 or 1), `UNKNOWN`, and of the messages
-        ``part``, ``position``, ``time`` and ``key``.
+        Columns ``c0``, ``c1`` and so on, `FITS` (0 or 1), `UNKNOWN`; of messages ``part``,
+        ``position``, ``time`` and ``key``, of lines ``line``.
     doubts, unknown : int
         Messages that were not taken; fields of the others that no column has the name of.
     """
@@ -107,7 +107,22 @@ class Columns:
     def read(self, raw: Any) -> Parsed:
         """Give the columns of messages, which have a `memory.InMemory.memory`."""
         found: Mapping[str, Memory] = raw.memory()
-        value = found["value"]
+        more = [
+            Column(name, one.format, one.rows, one.buffers, one.nulls)
+            for name, one in ((n, found[n]) for n in ("part", "position", "time", "key"))
+        ]
+        return self._parsed(found["value"], more, raw)
+
+    def lines(self, data: bytes) -> Parsed:
+        """Give the columns of the records of whole lines, and their bytes as ``line``; blanks are none."""
+        # The GIL is free while C works.
+        ends = (ctypes.c_int32 * (data.count(b"\n") + 2))()
+        address = ctypes.cast(ctypes.c_char_p(data), _P).value or 0
+        rows = self._library.jc_lines(address, len(data), ends)
+        value = Memory("z", rows, 0, (0, ctypes.addressof(ends), address))
+        return self._parsed(value, [Column("line", "z", rows, value.buffers)], (data, ends))
+
+    def _parsed(self, value: Memory, more: Sequence[Column], owner: Any) -> Parsed:
         valid, ends, data = value.buffers
         batch = self._library.jc_parse(
             self._form, value.rows, ends, value.format == "Z", data, valid if value.nulls else None
@@ -115,7 +130,7 @@ class Columns:
         if not batch:
             raise MemoryError
         # Whatever points into the messages keeps them.
-        held = (raw, _Held(self._library, batch))
+        held = (owner, _Held(self._library, batch))
         made = batch.contents
         columns = [
             _values(f"c{i}", format_, made.columns[i], made.rows)
@@ -123,10 +138,8 @@ class Columns:
         ]
         columns.append(Column(FITS, "C", made.rows, (0, made.fits)))
         columns.append(Column(UNKNOWN, "i", made.rows, (0, made.strange)))
-        for name in ("part", "position", "time", "key"):
-            one = found[name]
-            columns.append(Column(name, one.format, one.rows, one.buffers, one.nulls))
-        return Parsed(Table(columns, made.rows, held), made.doubts, made.unknown)
+        table = Table([*columns, *more], made.rows, held)
+        return Parsed(table, made.doubts, made.unknown)
 
 
 class _Held:
@@ -194,6 +207,7 @@ def _declare(library: ctypes.CDLL) -> None:
     library.jc_new.restype, library.jc_new.argtypes = _P, (ctypes.POINTER(_Column), _I)
     library.jc_parse.restype = ctypes.POINTER(_Batch)
     library.jc_parse.argtypes = (_P, _L, _P, _I, _P, _P)
+    library.jc_lines.restype, library.jc_lines.argtypes = _L, (_P, _L, ctypes.POINTER(_I))
     library.jc_free.restype, library.jc_free.argtypes = None, (_P,)
     library.jc_batch_free.restype = None
     library.jc_batch_free.argtypes = (ctypes.POINTER(_Batch),)

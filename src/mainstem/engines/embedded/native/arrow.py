@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Sequence
 from typing import Any, cast
 
-from mainstem.engines.embedded.stream.memory import Memory
+from mainstem.engines.embedded.native.memory import Memory
 from mainstem.record import record
 
 # Milliseconds since 1970, in UTC.

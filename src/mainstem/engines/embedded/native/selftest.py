@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from mainstem.engines.embedded.stream.native.columns import FITS, UNKNOWN, Columns, loaded
+from mainstem.engines.embedded.native.columns import FITS, UNKNOWN, Columns, loaded
 from mainstem.engines.embedded.stream.records.arrow import Messages
 from mainstem.formats.jsonlines import json_values
 from mainstem.formats.records import Misfit
