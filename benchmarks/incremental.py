@@ -1,7 +1,7 @@
 """What knowing 10,000 files costs: a run with one new file, beside one that knows none.
 
 Each run is a process of its own and gets one new file of one row; the two kinds alternate.
-``python -m benchmarks.incremental`` prints the figures; ``QUICK=1`` takes 5 rounds, otherwise 9.
+``python -m benchmarks.incremental`` prints the figures; ``QUICK=1`` takes 3 rounds, otherwise 9.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def measure(*, quick: bool) -> Report:
             arrive(many, at)
         arrive(few, 0)
         samples: dict[Path, list[process.Sample]] = {many: [], few: []}
-        for turn in range(1 + (5 if quick else 9)):
+        for turn in range(1 + (3 if quick else 9)):
             for place, found in samples.items():
                 if turn:
                     arrive(place, N_KNOWN + turn)

@@ -27,6 +27,7 @@ from mainstem.connectors.files import files
 from mainstem.connectors.files.listing import list_files
 from mainstem.connectors.files.options import FilesSource
 from mainstem.connectors.spec import read_options
+from mainstem.engines.embedded.native import build, columns
 from mainstem.engines.embedded.reading import checks
 from mainstem.engines.embedded.reading.guard import Workspace
 from mainstem.engines.embedded.reading.ingest import ingest
@@ -57,9 +58,9 @@ def measure(*, quick: bool) -> Report:
     sample = process.run(command, environment=quick_words, cwd=process.ROOT)
     found = json.loads(sample.out.splitlines()[-1])
     report = Report("ingest")
-    for kind in ("csv", "json"):
+    for kind in found["kinds"]:
         medians = found[f"{kind}_median_s"]
-        size_mb = found[f"{kind}_bytes"] / 1e6
+        size_mb = found[f"{kind.removesuffix('_compiled')}_bytes"] / 1e6
         raw = (
             f"{medians['checked']:.3g} s / {medians['plain']:.3g} s "
             f"(CPU {medians['checked_cpu']:.3g} / {medians['plain_cpu']:.3g} s), {size_mb:.0f} MB"
@@ -68,10 +69,7 @@ def measure(*, quick: bool) -> Report:
     costs = ", ".join(f"{name} {cost:.3g} s" for name, cost in found["check_costs_s"].items())
     report.note(f"CPU time of the parts for {found['n_rows']} rows: {costs}")
     report.fact(ingest_rows=found["n_rows"], ingest_n_runs=found["n_runs"])
-    report.fact(
-        ingest_csv_cpu_ratio=found["ingest_csv_cpu_ratio"],
-        ingest_json_cpu_ratio=found["ingest_json_cpu_ratio"],
-    )
+    report.fact(**{k: found[k] for k in (f"ingest_{kind}_cpu_ratio" for kind in found["kinds"])})
     report.fact(ingest_check_costs_s=found["check_costs_s"])
     return report
 
@@ -157,11 +155,11 @@ def cost_of_checks(
 ) -> dict[str, float]:
     """Give the CPU seconds that each check adds: to casting all columns of CSV, to parsing JSON."""
     fields = parse_schema(SCHEMA).fields
-    columns = COLUMNS
+    texts_only = COLUMNS
     for kind in ("BIGINT", "DECIMAL(12,2)", "BOOLEAN", "TIMESTAMPTZ", "DATE", "DOUBLE"):
-        columns = columns.replace(f"'{kind}'", "'VARCHAR'")
+        texts_only = texts_only.replace(f"'{kind}'", "'VARCHAR'")
     relation = (
-        f"read_csv('{csv}', columns = {columns}, auto_detect = false, header = true, "
+        f"read_csv('{csv}', columns = {texts_only}, auto_detect = false, header = true, "
         "nullstr = [''], allow_quoted_nulls = false, quote = '\"', escape = '\"', delim = ',')"
     )
     checked = {f.name: checks.from_text(f'"{f.name}"', replace(f, nullable=True)) for f in fields}
@@ -238,40 +236,32 @@ def main() -> None:
         csv, lines = write_data(Path(folder))
         connection = duckdb.connect(config={"threads": 2})
         connection.execute("SET TimeZone = 'UTC'")
-        csv_ratio, csv_times = compare(
-            connection, "csv", csv,
-            f"read_csv('{csv}', columns = {COLUMNS}, auto_detect = false, header = true, "
-            "delim = ',', quote = '\"', escape = '\"')",
-        )  # fmt: skip
-        json_ratio, json_times = compare(
-            connection,
-            "json",
-            lines,
-            f"read_ndjson('{lines}', columns = {COLUMNS}, auto_detect = false)",
-        )
+        readers = {
+            "csv": (
+                csv,
+                f"read_csv('{csv}', columns = {COLUMNS}, auto_detect = false, header = true, "
+                "delim = ',', quote = '\"', escape = '\"')",
+            ),
+            "json": (lines, f"read_ndjson('{lines}', columns = {COLUMNS}, auto_detect = false)"),
+        }
+        kinds = ["csv", "json", *(["json_compiled"] if build.compiler() else [])]
+        figures: dict[str, object] = {}
+        for kind in kinds:
+            # The compiled reader stands beside what everybody has.
+            os.environ[build.CHOICE] = "yes" if kind == "json_compiled" else "no"
+            if kind == "json_compiled" and columns.library() is None:
+                build.build(columns.UNIT)
+            ratio, times = compare(connection, kind, *readers[kind.removesuffix("_compiled")])
+            figures[f"ingest_{kind}_vs_duckdb"] = round(ratio, 3)
+            figures[f"ingest_{kind}_cpu_ratio"] = cpu_ratio(times)
+            figures[f"{kind}_median_s"] = {
+                k: round(statistics.median(v), 4) for k, v in times.items()
+            }
         costs = cost_of_checks(connection, csv, lines)
         print("CPU seconds of each check:", costs)
-        print(
-            json.dumps(
-                {
-                    "ingest_csv_vs_duckdb": round(csv_ratio, 3),
-                    "ingest_json_vs_duckdb": round(json_ratio, 3),
-                    "ingest_csv_cpu_ratio": cpu_ratio(csv_times),
-                    "ingest_json_cpu_ratio": cpu_ratio(json_times),
-                    "n_rows": N_ROWS,
-                    "csv_bytes": csv.stat().st_size,
-                    "json_bytes": lines.stat().st_size,
-                    "n_runs": N_ROUNDS,
-                    "csv_median_s": {
-                        k: round(statistics.median(v), 4) for k, v in csv_times.items()
-                    },
-                    "json_median_s": {
-                        k: round(statistics.median(v), 4) for k, v in json_times.items()
-                    },
-                    "check_costs_s": costs,
-                }
-            )
-        )
+        sizes = {"csv_bytes": csv.stat().st_size, "json_bytes": lines.stat().st_size}
+        counts = {"kinds": kinds, "n_rows": N_ROWS, "n_runs": N_ROUNDS, "check_costs_s": costs}
+        print(json.dumps(figures | sizes | counts))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
 from mainstem.engines.embedded.native.memory import Memory
@@ -81,6 +81,37 @@ class Table:
         return Column("", "+s", self.rows, (0,), children=self.columns)
 
 
+class Tables:
+    """Tables with the same columns, one after the other, made while DuckDB's threads take them.
+
+    May be scanned once. What making them raises is in `error`, and fails the statement.
+    """
+
+    def __init__(self, tables: Iterator[Table]) -> None:
+        self._tables = tables
+        self._first: Table | None = None
+        self.error: BaseException | None = None
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> Any:
+        """Give the rest of them as a capsule; to be asked for the schema, it may be called before."""
+        made = _Stream()
+        made.get_schema, made.get_next = _get_schema, _get_next
+        made.get_last_error, made.release = _get_last_error, _release_stream
+        made.private_data = _hold(self)
+        return _capsule(made, b"arrow_array_stream", _drop_stream)
+
+    def first(self) -> Table:
+        """Give the next table, and keep it."""
+        if self._first is None:
+            self._first = next(self._tables)
+        return self._first
+
+    def next(self) -> Table | None:
+        """Give the next table; None behind the last."""
+        found, self._first = self._first, None
+        return found if found is not None else next(self._tables, None)
+
+
 class _Schema(ctypes.Structure):
     pass
 
@@ -104,6 +135,15 @@ _Array._fields_ = [
     ("release", ctypes.c_void_p), ("private_data", ctypes.c_void_p),
 ]  # fmt: skip
 
+
+class _Stream(ctypes.Structure):
+    pass
+
+
+_Stream._fields_ = [
+    (name, ctypes.c_void_p)
+    for name in ("get_schema", "get_next", "get_last_error", "release", "private_data")
+]
 # What each structure that is out in the world needs to stay, by its private_data.
 _held: dict[int, Any] = {}
 _keys = itertools.count(1)
@@ -141,8 +181,11 @@ def _hold(what: Any) -> int:
     return key
 
 
-def _let_go(kind: type[_Schema | _Array], address: int) -> None:
+def _let_go(kind: type[_Schema | _Array | _Stream], address: int) -> None:
     """Release a structure and those of its children that nobody has moved elsewhere."""
+    if kind is _Stream:
+        _end(address)
+        return
     found: Any = kind.from_address(address)
     for i in range(found.n_children):
         child = found.children[i]
@@ -172,7 +215,7 @@ def _capsule(made: Any, name: bytes, destructor: Any) -> Any:
     return _new_capsule(address, name, destructor)
 
 
-def _destroyed(kind: type[_Schema | _Array], name: bytes, capsule: int) -> None:
+def _destroyed(kind: type[_Schema | _Array | _Stream], name: bytes, capsule: int) -> None:
     address = _inside(capsule, name)
     made: Any = kind.from_address(address)
     if made.release:  # nobody has taken it
@@ -180,6 +223,57 @@ def _destroyed(kind: type[_Schema | _Array], name: bytes, capsule: int) -> None:
     _capsules.pop(address, None)
 
 
+# --- streams ------------------------------------------------------------------------------------
+_EIO = 5
+_Get = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+_Error = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)
+
+
+def _owner(stream: int) -> Tables:
+    return cast("Tables", _held[_Stream.from_address(stream).private_data])
+
+
+def _give(stream: int, make: Callable[[Tables], _Schema | _Array | None], into: int) -> int:
+    """Put a structure where DuckDB wants it; zeros behind the last."""
+    tables = _owner(stream)
+    try:
+        made = make(tables)
+    except BaseException as error:  # noqa: BLE001 - raised where the statement is
+        tables.error = error
+        return _EIO
+    size = ctypes.sizeof(made if made is not None else _Array)
+    if made is None:
+        ctypes.memset(into, 0, size)
+    else:
+        # Moved: what it points to is held by its number.
+        ctypes.memmove(into, ctypes.addressof(made), size)
+    return 0
+
+
+def _next_array(tables: Tables) -> _Array | None:
+    table = tables.next()
+    return None if table is None else _array(table._root(), table.owner)
+
+
+def _end(stream: int) -> None:
+    found = _Stream.from_address(stream)
+    _held.pop(found.private_data, None)
+    found.release = None
+
+
+# DuckDB takes it for a text, whatever it is.
+_said = ctypes.create_string_buffer(b"the tables could not be made")
+_SAID = ctypes.addressof(_said)
+_functions = (
+    _Get(lambda stream, into: _give(stream, lambda t: _schema(t.first()._root()), into)),
+    _Get(lambda stream, into: _give(stream, _next_array, into)),
+    _Error(lambda stream: _SAID),
+    _Release(_end),
+)
+_get_schema, _get_next, _get_last_error, _release_stream = (
+    ctypes.cast(function, ctypes.c_void_p).value for function in _functions
+)
+_drop_stream = _Destructor(lambda capsule: _destroyed(_Stream, b"arrow_array_stream", capsule))
 _drop_schema = _Destructor(lambda capsule: _destroyed(_Schema, b"arrow_schema", capsule))
 _drop_array = _Destructor(lambda capsule: _destroyed(_Array, b"arrow_array", capsule))
 

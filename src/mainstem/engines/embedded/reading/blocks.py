@@ -10,15 +10,19 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
+
+from mainstem.engines.embedded.native.arrow import Tables
 from mainstem.engines.embedded.native.columns import FITS, Columns, Parsed, columns_of
 from mainstem.engines.embedded.reading.reference import encoded
 from mainstem.engines.embedded.reading.statements import KEYS, RAW, Group, Layout
 from mainstem.engines.embedded.types import duckdb_type, literal, quoted
 from mainstem.formats.lines import BOM
 from mainstem.plan.types import Schema, in_expressions
+from mainstem.record import mutable
 
 if TYPE_CHECKING:
-    import duckdb
+    from mainstem.engines.embedded.native.arrow import Table
 
 # Bytes of a block. A record that is longer than one is for other ways.
 BLOCK = 8_000_000
@@ -46,20 +50,47 @@ def insert(
     ------
     UnsuitableError
         When much of a block is in doubt, or a record is longer than one.
-    """
-    rows = unknown = 0
+    """  # noqa: DOC501 - what DuckDB raises is passed on
+    counted = _Counted()
     sql, values = _statement(table, schema, group, layout)
-    for parsed in _ahead(_blocks(group, columns)):
-        if parsed.doubts > MOST_DOUBTS * parsed.table.rows:
-            raise UnsuitableError
-        connection.register(_BLOCK, parsed.table)
+    with ThreadPoolExecutor(1, "mainstem-parse") as pool:
+        tables = Tables(counted.tables(_ahead(_blocks(group, columns), pool)))
+        if not _has_some(tables):
+            return 0, 0
+        connection.register(_BLOCK, tables)
         try:
             connection.execute(sql, values)
+        except duckdb.Error:
+            if tables.error is not None:
+                raise tables.error from None
+            raise
         finally:
             connection.unregister(_BLOCK)
-        rows += parsed.table.rows
-        unknown += parsed.unknown
-    return rows, unknown
+    return counted.rows, counted.unknown
+
+
+@mutable
+class _Counted:
+    """Counts what goes by."""
+
+    rows: int = 0
+    unknown: int = 0
+
+    def tables(self, found: Iterator[Parsed]) -> Iterator[Table]:
+        for parsed in found:
+            if parsed.doubts > MOST_DOUBTS * parsed.table.rows:
+                raise UnsuitableError
+            self.rows += parsed.table.rows
+            self.unknown += parsed.unknown
+            yield parsed.table
+
+
+def _has_some(tables: Tables) -> bool:
+    try:
+        tables.first()
+    except StopIteration:
+        return False
+    return True
 
 
 def _statement(
@@ -107,14 +138,15 @@ def _blocks(group: Group, columns: Columns) -> Iterator[Callable[[], Parsed]]:
             yield lambda data=rest: columns.lines(data)  # type: ignore[misc]
 
 
-def _ahead(blocks: Iterator[Callable[[], Parsed]]) -> Iterator[Parsed]:
+def _ahead(
+    blocks: Iterator[Callable[[], Parsed]], pool: ThreadPoolExecutor
+) -> Iterator[Parsed]:  # fmt: skip
     """Do the work of the next block while one is taken."""
-    with ThreadPoolExecutor(1, "mainstem-parse") as pool:
-        coming = None
-        for work in blocks:
-            after = pool.submit(work)
-            if coming is not None:
-                yield coming.result()
-            coming = after
+    coming = None
+    for work in blocks:
+        after = pool.submit(work)
         if coming is not None:
             yield coming.result()
+        coming = after
+    if coming is not None:
+        yield coming.result()
