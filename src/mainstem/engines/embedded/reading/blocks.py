@@ -10,18 +10,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import duckdb
-
 from mainstem.engines.embedded.native.arrow import Tables
 from mainstem.engines.embedded.native.columns import FITS, Columns, Parsed, columns_of
+from mainstem.engines.embedded.reading import statements
 from mainstem.engines.embedded.reading.reference import encoded
 from mainstem.engines.embedded.reading.statements import KEYS, RAW, Group, Layout
 from mainstem.engines.embedded.types import duckdb_type, literal, quoted
 from mainstem.formats.lines import BOM
 from mainstem.plan.types import Schema, in_expressions
 from mainstem.record import mutable
+from mainstem.settings.log import logger
 
 if TYPE_CHECKING:
+    import duckdb
+
     from mainstem.engines.embedded.native.arrow import Table
 
 # Bytes of a block. A record that is longer than one is for other ways.
@@ -49,8 +51,8 @@ def insert(
     Raises
     ------
     UnsuitableError
-        When much of a block is in doubt, or a record is longer than one.
-    """  # noqa: DOC501 - what DuckDB raises is passed on
+        When much of a block is in doubt, a record is longer than one, or DuckDB does not take it.
+    """
     counted = _Counted()
     sql, values = _statement(table, schema, group, layout)
     with ThreadPoolExecutor(1, "mainstem-parse") as pool:
@@ -60,10 +62,14 @@ def insert(
         connection.register(_BLOCK, tables)
         try:
             connection.execute(sql, values)
-        except duckdb.Error:
+        except Exception as error:
             if tables.error is not None:
                 raise tables.error from None
-            raise
+            if not isinstance(error, statements.refusals()):
+                raise
+            # Whatever it was, bad UTF-8 mostly: SQL finds it again, and what to do about it.
+            logger("files").debug("blocks of JSON are read in SQL: %s", error)
+            raise UnsuitableError from error
         finally:
             connection.unregister(_BLOCK)
     return counted.rows, counted.unknown
@@ -109,7 +115,7 @@ def _statement(
     if layout.rule.column in names:
         latest = literal(group.latest(layout.rule).isoformat())
         sure += f" AND c{names.index(layout.rule.column)} <= TIMESTAMPTZ {latest}"
-    # What is no UTF-8 fails here, and is taken out of the file.
+    # What is no UTF-8 fails here.
     line = "[trim(decode(line), chr(10) || chr(13))]"
     columns = ", ".join((*map(quoted, schema.names), RAW, KEYS))
     return (
