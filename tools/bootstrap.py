@@ -285,10 +285,10 @@ def test_everything(*, long: bool) -> None:
 
 
 def build_reader(environment: Environment) -> None:
-    """Compile the fast reader of Kafka where there is a compiler: both it and the one in Python are tested."""
+    """Compile the fast readers where there is a compiler: both they and what does without are tested."""
     if any(map(shutil.which, ("cc", "gcc", "clang"))):
         command = [environment / "python", "-m", "mainstem", "doctor", "--build"]
-        run("the compiled Kafka reader", command, environment.variables())
+        run("the compiled readers", command, environment.variables())
 
 
 def test() -> None:

@@ -8,26 +8,20 @@ import os
 import re
 import shutil
 import socket
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mainstem.settings.folders import cache
+
 PLACE = "MAINSTEM_DEV_DIR"
 
 
 def place() -> Path:
     """Give the user's folder for local servers: the cache of the platform, or what PLACE names."""
-    if given := os.environ.get(PLACE):
-        return Path(given).absolute()
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "mainstem" / "dev"
-    cache = os.environ.get("XDG_CACHE_HOME", "")
-    # The standard says that a relative one is to be ignored.
-    base = Path(cache) if cache.startswith("/") else Path.home() / ".cache"
-    return base / "mainstem" / "dev"
+    return cache("dev", PLACE)
 
 
 def running() -> Path:

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import stat
+import sys
 import time
 from pathlib import Path
 
@@ -66,13 +67,13 @@ def test_what_fails_leaves_nothing(tmp_path):
 def test_place_is_the_cache_of_the_platform(tmp_path, monkeypatch):
     """What is relative does not count, as the standard says; the variable of ours wins."""
     monkeypatch.delenv(folders.PLACE, raising=False)
-    monkeypatch.setattr(folders.sys, "platform", "linux")
+    monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     assert folders.place() == tmp_path / ".cache" / "mainstem" / "dev"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "c"))
     assert folders.place() == tmp_path / "c" / "mainstem" / "dev"
-    monkeypatch.setattr(folders.sys, "platform", "darwin")
+    monkeypatch.setattr(sys, "platform", "darwin")
     assert folders.place() == tmp_path / "Library" / "Caches" / "mainstem" / "dev"
     monkeypatch.setenv(folders.PLACE, str(tmp_path / "mine"))
     assert folders.place() == tmp_path / "mine"

@@ -5,7 +5,7 @@ from dataclasses import replace
 import duckdb
 import pytest
 
-from mainstem.engines.embedded.native import build, columns
+from mainstem.engines.embedded.native import arrow, build, columns
 from mainstem.engines.embedded.reading import blocks
 from mainstem.engines.embedded.reading.ingest import IngestOptions, ingest
 from mainstem.errors import DataError
@@ -113,6 +113,25 @@ def test_bytes_that_are_no_text_are_a_bad_row(tmp_path):
     path.write_bytes(b"".join(raw))
     with pytest.raises(DataError, match=r"a\.jsonl:1235.*not UTF-8"):
         read(path)
+
+
+@pytest.mark.parametrize("times", [0, 2])
+def test_a_block_that_is_lost_or_doubled_on_the_way_is_noticed(tmp_path, monkeypatch, times):
+    """What DuckDB says that it took is compared with the lines of the file; SQL reads it again."""
+    taken = []
+    give = arrow.Tables.next
+
+    def tampered(self):
+        taken.append(give(self) if len(taken) != 3 or times == 0 else taken[-1])
+        return give(self) if len(taken) == 3 and times == 0 else taken[-1]
+
+    monkeypatch.setattr(arrow.Tables, "next", tampered)
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(record(i) for i in range(N_ROWS)), "utf-8")
+    rows, report = read(path)
+    assert len(taken) > 100
+    assert [row[0] for row in rows] == list(range(N_ROWS))
+    assert (report.read, report.slow_files) == (N_ROWS, ())
 
 
 def test_partitions_of_a_folder(tmp_path, counted):

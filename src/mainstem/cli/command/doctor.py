@@ -53,7 +53,7 @@ def doctor(
     file : Path
         Pipeline file, or its folder: its state directory is looked at too.
     build : bool
-        Compile the fast reader of Kafka first, with the C compiler of this machine.
+        Compile the fast readers of Kafka and of JSON first, with the C compiler of this machine.
     """
     common.start_log()
     if build:

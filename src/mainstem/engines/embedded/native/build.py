@@ -17,6 +17,7 @@ from pathlib import Path
 
 from mainstem.errors import OutsideError, SettingsError
 from mainstem.record import record
+from mainstem.settings.folders import cache
 
 COMPILERS = ("cc", "gcc", "clang")
 FOLDER = "MAINSTEM_BUILD_DIR"
@@ -60,14 +61,7 @@ def is_wanted() -> bool:
 
 def folder() -> Path:
     """Give where builds are kept: the user's cache, or what the variable names."""
-    if given := os.environ.get(FOLDER):
-        return Path(given).absolute()
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "mainstem" / "built"
-    cached = os.environ.get("XDG_CACHE_HOME", "")
-    # The standard says that a relative one is to be ignored.
-    base = Path(cached) if cached.startswith("/") else Path.home() / ".cache"
-    return base / "mainstem" / "built"
+    return cache("built", FOLDER)
 
 
 def built(unit: Unit) -> Path:

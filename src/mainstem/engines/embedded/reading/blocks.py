@@ -51,7 +51,7 @@ def insert(
     Raises
     ------
     UnsuitableError
-        When much of a block is in doubt, a record is longer than one, or DuckDB does not take it.
+        When much of a block is in doubt, a record is longer than one, or DuckDB does not take it all.
     """
     counted = _Counted()
     sql, values = _statement(table, schema, group, layout)
@@ -61,7 +61,7 @@ def insert(
             return 0, 0
         connection.register(_BLOCK, tables)
         try:
-            connection.execute(sql, values)
+            taken = int(connection.execute(sql, values).fetchall()[0][0])
         except Exception as error:
             if tables.error is not None:
                 raise tables.error from None
@@ -72,21 +72,20 @@ def insert(
             raise UnsuitableError from error
         finally:
             connection.unregister(_BLOCK)
-    return counted.rows, counted.unknown
+    # What DuckDB has taken, not what it was offered, is compared with the lines of the files.
+    return taken, counted.unknown
 
 
 @mutable
 class _Counted:
-    """Counts what goes by."""
+    """Counts the unknown fields of what goes by."""
 
-    rows: int = 0
     unknown: int = 0
 
     def tables(self, found: Iterator[Parsed]) -> Iterator[Table]:
         for parsed in found:
             if parsed.doubts > MOST_DOUBTS * parsed.table.rows:
                 raise UnsuitableError
-            self.rows += parsed.table.rows
             self.unknown += parsed.unknown
             yield parsed.table
 

@@ -51,8 +51,8 @@ if TYPE_CHECKING:
 
 # Why a file's lines are not split (`template`).
 PIECES = "a line falls into more pieces than others"
-# Why they are not read by C.
-BLOCKS = "too much of it is in doubt"
+# Why they are not read by C (`blocks`): SQL has to say what is wrong, if anything is.
+BLOCKS = "it is better read in SQL"
 
 
 def ingest(
@@ -280,7 +280,9 @@ class _Ingest:
             if group.template and "Expected Number of Columns" in str(error):
                 return PIECES
             return str(error).split("\n", 1)[0][:200]
-        return "" if self._is_counted(group, n_rows) else "rows and lines do not match"
+        if self._is_counted(group, n_rows):
+            return ""
+        return BLOCKS if self.columns else "rows and lines do not match"
 
     def _insert(self, group: Group) -> int:
         """Give how many rows a group has, once they are in the table."""
