@@ -7,6 +7,7 @@ import random
 import pyarrow
 import pytest
 
+from mainstem.engines.embedded.native import arrow
 from mainstem.engines.embedded.stream.records import Records, loading
 from mainstem.engines.embedded.stream.records.arrow import Messages
 from mainstem.engines.embedded.stream.spec import Part
@@ -176,8 +177,7 @@ def test_columns_that_a_format_cannot_have() -> None:
 
 def test_messages_are_given_as_often_as_they_are_asked_for() -> None:
     """Messages are given as often as they are asked for."""
-    from mainstem.engines.embedded.stream.records import arrow
-
+    before = set(arrow._held)
     session = new_session()
     messages = Messages.of([b"a", None, b""], [1, 2, 3], [0, 1, 0], times_us=[None, 5, 6])
     session.connection.register("given", messages)
@@ -185,10 +185,10 @@ def test_messages_are_given_as_often_as_they_are_asked_for() -> None:
         found = session.rows("SELECT value, key, part, position, epoch_us(time) FROM given")
         assert found == [(b"a", None, 0, 1, None), (None, None, 1, 2, 5), (b"", None, 0, 3, 6)]
     session.connection.unregister("given")
-    capsule = messages.__arrow_c_stream__()
-    del capsule, messages
+    capsules = messages.__arrow_c_array__()
+    del capsules, messages
 
-    assert not arrow._kept
+    assert set(arrow._held) == before
 
 
 def test_columns_of_nothing_have_no_type() -> None:

@@ -289,9 +289,9 @@ def times(name: str, values: array[int], kept: list[Any]) -> Column:
     missing = (
         [i for i, value in enumerate(values) if value < 0] if min(values, default=0) < 0 else []
     )
-    valid = _validity(len(values), missing)
+    valid = bits(len(values), missing)
     kept.append(valid)
-    buffers = (_address(valid), values.buffer_info()[0])
+    buffers = (address(valid), values.buffer_info()[0])
     return Column(name, TIME, len(values), buffers, len(missing))
 
 
@@ -323,18 +323,19 @@ class Texts:
 
     def column(self, name: str, kept: list[Any], format: str = "z") -> Column:
         """Give the column, once; its buffers are added to `kept`, to be held by the table's owner."""
-        valid = _validity(len(self), self._missing)
+        valid = bits(len(self), self._missing)
         data = (ctypes.c_char * len(self._data)).from_buffer(self._data)
         kept += (self._ends, data, valid)
-        buffers = (_address(valid), self._ends.buffer_info()[0], ctypes.addressof(data))
+        buffers = (address(valid), self._ends.buffer_info()[0], ctypes.addressof(data))
         return Column(name, format, len(self), buffers, len(self._missing))
 
 
-def _address(data: bytes) -> int:
+def address(data: bytes) -> int:
+    """Give where bytes lie; 0 for none."""
     return (ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p).value or 0) if data else 0
 
 
-def _validity(rows: int, missing: Sequence[int]) -> bytes:
+def bits(rows: int, missing: Sequence[int]) -> bytes:
     """Give a bit a row, the lowest first, 0 for those that are missing; nothing when none is."""
     if not missing:
         return b""
