@@ -2,7 +2,9 @@
 
 import multiprocessing
 import os
+from contextlib import closing
 from pathlib import Path
+from unittest.mock import patch
 
 from mainstem.connectors.duckdb import duckdb as duckdb_table
 from mainstem.connectors.files import files
@@ -46,16 +48,16 @@ def sink_for(base: Path, kind: str, run_id: str):
 
 def feed(base: Path, kind: str, run_id: str) -> list[dict]:
     """Open the sink and send every epoch; give what the sink says of each."""
-    compaction.FAN = FAN.get(kind, 16)
-    sink = sink_for(base, kind, run_id)
-    try:
+    # Put back: tests feed sinks in their own process too, and other tests join by sixteen.
+    with (
+        patch.object(compaction, "FAN", FAN.get(kind, compaction.FAN)),
+        closing(sink_for(base, kind, run_id)) as sink,
+    ):
         sink.open()
         return [
             write(sink, epoch, rows_of(kind, epoch), operations=kind == "updating")
             for epoch in range(1, N_EPOCHS + 1)
         ]
-    finally:
-        sink.close()
 
 
 def seen(base: Path, kind: str) -> list[list]:

@@ -1,5 +1,6 @@
 """Records as Arrow arrays: what DuckDB reads out of our memory, and when that memory may go."""
 
+import ctypes
 import gc
 import random
 import weakref
@@ -66,6 +67,24 @@ def test_memory_stays_while_somebody_reads_and_goes_after():
     assert is_there() is None
     assert not arrow._held
     assert not arrow._capsules
+
+
+def test_the_names_of_types_stay_when_the_schema_has_moved():
+    """What DuckDB has copied points to letters of ours; the root's were let go of once."""
+    stream = arrow.Tables(iter([table_of([b"a"])])).__arrow_c_stream__()
+    made = arrow._Stream.from_address(
+        ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
+            ("PyCapsule_GetPointer", ctypes.pythonapi)
+        )(stream, b"arrow_array_stream")
+    )
+    taken = arrow._Schema()
+    assert arrow._Get(made.get_schema)(ctypes.addressof(made), ctypes.addressof(taken)) == 0
+    # As many texts as long as those: one lies where theirs was, if it was let go of.
+    others = [b"%02d" % (i % 100) for i in range(10_000)]
+
+    found = [taken.format, *(taken.children[i].contents.name for i in range(taken.n_children))]
+    arrow._release_schema(ctypes.addressof(taken))
+    assert (found, len(others)) == ([b"+s", b"v", b"n"], 10_000)
 
 
 def test_a_time_that_is_not_known_is_null():

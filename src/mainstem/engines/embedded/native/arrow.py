@@ -153,11 +153,13 @@ def _schema(column: Column) -> _Schema:
     made = _Schema()
     children = [_schema(child) for child in column.children]
     pointers = (ctypes.POINTER(_Schema) * len(children))(*map(ctypes.pointer, children))
-    made.format, made.name = column.format.encode(), column.name.encode()
+    # Held for themselves: what a structure is asked for is a copy, and the root is moved away.
+    format, name = column.format.encode(), column.name.encode()
+    made.format, made.name = format, name
     made.flags, made.n_children = _NULLABLE, len(children)
     made.children = ctypes.cast(pointers, ctypes.POINTER(ctypes.POINTER(_Schema)))
     made.release = ctypes.cast(_release_schema, ctypes.c_void_p)
-    made.private_data = _hold((children, pointers, made.format, made.name))
+    made.private_data = _hold((children, pointers, format, name))
     return made
 
 
