@@ -154,12 +154,12 @@ def _schema(column: Column) -> _Schema:
     children = [_schema(child) for child in column.children]
     pointers = (ctypes.POINTER(_Schema) * len(children))(*map(ctypes.pointer, children))
     # Held for themselves: what a structure is asked for is a copy, and the root is moved away.
-    format, name = column.format.encode(), column.name.encode()
-    made.format, made.name = format, name
+    type_, name = column.format.encode(), column.name.encode()
+    made.format, made.name = type_, name
     made.flags, made.n_children = _NULLABLE, len(children)
     made.children = ctypes.cast(pointers, ctypes.POINTER(ctypes.POINTER(_Schema)))
     made.release = ctypes.cast(_release_schema, ctypes.c_void_p)
-    made.private_data = _hold((children, pointers, format, name))
+    made.private_data = _hold((children, pointers, type_, name))
     return made
 
 
