@@ -150,7 +150,7 @@ def shown(path: Path) -> str:
 
 
 # With the demo's data, and what the examples import: the numbers that they show are tested.
-MAIN = Environment(ROOT / ".venv", ("dev", "test", "demo", "examples"))
+MAIN = Environment(ROOT / ".venv", ("dev", "test", "demo", "examples", "spark"))
 
 
 # --------------------------------------------------------------------------------------------------
@@ -198,12 +198,17 @@ def pytest(
     *,
     timeout_s: float | None = None,
     size: str = "",
+    engine: str = "embedded",
 ) -> None:
-    """Run pytest and keep its counts for `finish`, which fails: the other runs still take place."""
+    """Run pytest and keep its counts for `finish`, which fails: the other runs still take place.
+
+    `engine` is the one that the conformance suite runs on.
+    """
     report = PRIVATE / "reports" / f"{re.sub(r'[^a-z0-9.]+', '-', name.lower())}.xml"
     report.parent.mkdir(parents=True, exist_ok=True)
     report.unlink(missing_ok=True)
-    env = environment.variables() | ({f"MAINSTEM_{size.upper()}": "1"} if size else {})
+    env = environment.variables() | {"MAINSTEM_ENGINES": engine}
+    env |= {f"MAINSTEM_{size.upper()}": "1"} if size else {}
     # Set, it makes every program that a test starts compile itself anew: half of the time of those tests.
     env.pop("PYTHONDONTWRITEBYTECODE", None)
     command = [environment / "python", "-m", "pytest", f"--junit-xml={report}", *arguments]
@@ -279,8 +284,17 @@ def test_everything(*, long: bool) -> None:
     MAIN.install()
     build_reader(MAIN)
     here = ".".join(map(str, sys.version_info[:3]))
-    everything = [*ALL_CORES, "--durations=10", "--durations-min=0.01", "tests"]
+    everything = [
+        *ALL_CORES,
+        "--durations=10",
+        "--durations-min=0.01",
+        "--ignore=tests/spark",
+        "tests",
+    ]
     pytest(f"all tests on Python {here}", MAIN, everything, size="long" if long else "")
+    # Each of its processes starts a Spark of its own, which takes ten seconds and a gigabyte.
+    on_spark = ["-q", *ALL_CORES, "--durations=10", *suites("conformance", "spark")]
+    pytest("conformance on Spark", MAIN, on_spark, engine="spark", size="long" if long else "")
     finish()
 
 

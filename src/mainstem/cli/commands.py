@@ -29,6 +29,7 @@ COMMANDS = (
     Command("run", "Run a pipeline.", _at("run")),
     Command("backfill", "Run a pipeline once for each value of a parameter.", _at("backfill")),
     Command("test", "Run the cases of a pipeline: rows in, rows out.", _at("test", "run_cases")),
+    Command("verify", "Compare what several engines make of a pipeline.", _at("verify")),
     Command("status", "Show the last run, also while one goes on.", _at("status")),
     Command("explain", "Say where event time stands, and what holds it.", _at("explain")),
     Command("runs", "List the runs of a pipeline.", _at("runs")),

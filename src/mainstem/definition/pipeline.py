@@ -432,6 +432,10 @@ class Pipeline(Recorder):
         """Show what sources and kept tables look like; see `mainstem.runtime.profile_target`."""
         return _runtime("profile_pipeline", "profile_target")(self, *names, **options)
 
+    def verify(self, **options: Any) -> Any:
+        """Run on several engines and compare; see `mainstem.runtime.verify.verify_pipeline`."""
+        return _runtime("verify_pipeline", "verify")(self, **options)
+
     def _resolved(self, env: str, flags: Sequence[str], environ: Mapping[str, str] | None) -> Any:
         from mainstem.definition.resolve import resolve
 

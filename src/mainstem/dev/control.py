@@ -175,7 +175,7 @@ class Server:
 
 
 def up(
-    kind: str, *, name: str = "", nodes: int = 1, port: int = 0, data: str | Path | None = None,
+    kind: str, *, name: str = "", nodes: int | None = None, port: int = 0, data: str | Path | None = None,
     security: str = "", settings: Mapping[str, str] | None = None, owner: Process | None = None,
     ready_s: float = READY_S,
 ) -> Server:  # fmt: skip
@@ -187,8 +187,8 @@ def up(
         Which kind of server, such as ``"kafka"``.
     name : str
         Name of this one; the kind when empty.
-    nodes : int
-        How many nodes.
+    nodes : int, optional
+        How many nodes; the usual number of this kind when not given.
     port : int
         Port of the first node; 0 takes free ones.
     data : str or Path, optional
@@ -214,7 +214,8 @@ def up(
     OutsideError
         `DevServerFailed` when a node ends or is not ready in time, with the end of its log.
     """
-    ask = Ask(nodes, port, security, dict(settings or {}))
+    n_nodes = load(kind).usual_nodes if nodes is None else nodes
+    ask = Ask(n_nodes, port, security, dict(settings or {}))
     folder = Path(data).absolute() if data is not None else None
     entry = start.begin(kind, ask, name=name or kind, data=folder, owner=owner)
     found = Server(entry)
@@ -228,7 +229,7 @@ def up(
 
 @contextmanager
 def server(
-    kind: str, *, nodes: int = 1, port: int = 0, data: str | Path | None = None,
+    kind: str, *, nodes: int | None = None, port: int = 0, data: str | Path | None = None,
     security: str = "", settings: Mapping[str, str] | None = None, ready_s: float = READY_S,
 ) -> Iterator[Server]:  # fmt: skip
     """Have a server of one's own for as long as a block runs; it never outlives this process.
@@ -250,7 +251,7 @@ def server(
 
 
 def shared(
-    kind: str, *, name: str, owner: Process, nodes: int = 1, security: str = "",
+    kind: str, *, name: str, owner: Process, nodes: int | None = None, security: str = "",
     settings: Mapping[str, str] | None = None, ready_s: float = READY_S,
 ) -> Server:  # fmt: skip
     """Give the server of this name, started by whichever process of a group asks first.

@@ -62,6 +62,17 @@ class Java:
         text = file.read_bytes() if file.exists() else b""
         return hashlib.sha256(str(self.home).encode() + b"\0" + text).hexdigest()[:8]
 
+    def has_module(self, name: str) -> bool:
+        """Say whether it has a module: one that was made for a purpose has few."""
+        told = re.search(r'^MODULES="([^"]*)"', _release(self.home), re.MULTILINE)
+        if told:
+            return name in told[1].split()
+        command = [str(self.home / "bin" / "java"), "--describe-module", name]
+        done = subprocess.run(
+            command, capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=_LIMIT_S
+        )
+        return not done.returncode
+
 
 def find(least: int) -> Java:
     """Give a Java of this machine of at least this version, else that of the Python package.
@@ -113,12 +124,16 @@ def _homes() -> Iterator[Path]:
 
 def _written(home: Path) -> int:
     """Read the version where a Java writes it down, without starting it."""
-    try:
-        text = (home / "release").read_text("utf-8")
-    except OSError:
-        return 0
-    found = re.search(r'^JAVA_VERSION="(?:1\.)?(\d+)', text, re.MULTILINE)
+    found = re.search(r'^JAVA_VERSION="(?:1\.)?(\d+)', _release(home), re.MULTILINE)
     return int(found[1]) if found else 0
+
+
+def _release(home: Path) -> str:
+    """Give what a Java says of itself in a file; "" when there is none."""
+    try:
+        return (home / "release").read_text("utf-8")
+    except OSError:
+        return ""
 
 
 def _said(home: Path) -> int:

@@ -112,6 +112,8 @@ class ServerSpec(ABC):
     has_class_archive: ClassVar[bool] = False
     #: How many nodes it may have.
     node_counts: ClassVar[Sequence[int]] = (1,)
+    #: How many it has when nobody says.
+    usual_nodes: ClassVar[int] = 1
     #: What clients may be asked for; "" is nothing.
     securities: ClassVar[Sequence[str]] = ("",)
     #: Port of the first node when a person starts it.
@@ -124,6 +126,20 @@ class ServerSpec(ABC):
     def deadline(self, *, is_kept: bool) -> float:
         """Give how long the nodes may take to end: none when their data go anyway."""
         return 0.0 if self.is_killed_when_thrown_away and not is_kept else self.deadline_s
+
+    def check(self, ask: Ask) -> None:  # noqa: B027 - most know no more than their counts and words
+        """Refuse what cannot be started here, before anything is fetched.
+
+        Parameters
+        ----------
+        ask : Ask
+            Its number of nodes and its security are among those that this kind has.
+
+        Raises
+        ------
+        SettingsError
+            `Usage` for a setting that it does not know, `PackageMissing` for what it is made of.
+        """
 
     def prepare(self, folder: Path, java: Java | None) -> None:  # noqa: B027 - most need nothing
         """Add to a fresh cache folder what every start can share; called once for each lock file.

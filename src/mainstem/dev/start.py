@@ -75,11 +75,13 @@ def check(spec: ServerSpec, ask: Ask, name: str) -> None:
         raise SettingsError(
             f"{spec.name} does not know --security {ask.security}", code="Usage", fix=known
         )
+    spec.check(ask)
 
 
 def is_prepared(kind: str) -> bool:
-    """Say whether a start has nothing to fetch."""
-    return _cache(kind, read_lock(lock_file(kind)) if lock_file(kind).exists() else ()).is_dir()
+    """Say whether a start has no jars to fetch."""
+    lock = lock_file(kind)
+    return not lock.exists() or _cache(kind, read_lock(lock)).is_dir()
 
 
 def prepared(spec: ServerSpec, runtime: Java | None) -> Path:

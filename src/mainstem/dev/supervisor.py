@@ -3,6 +3,9 @@
 It runs in a session of its own, so that Ctrl-C in a terminal and the end of a shell do not reach
 it, and it watches its owner: when a test run is killed with -9, its servers end within a second. When
 it is itself killed with -9, Linux kills its nodes; elsewhere `mainstem dev down` finds them.
+
+A node may start processes too, as a worker of Spark does. On Linux those whose node was killed
+become children of the supervisor, which ends them with the server.
 """
 
 from __future__ import annotations
@@ -20,11 +23,12 @@ from typing import Any
 from mainstem.dev import folders
 from mainstem.dev.entry import Entry, read
 from mainstem.dev.process import Process, end_all
+from mainstem.dev.process import children as own_children
 from mainstem.dev.spec import Node
 from mainstem.errors import OutsideError
 
 _TICK_S = 0.1
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _BEGIN = f"import sys; from {__name__} import main; main(*sys.argv[1:])"
 
 
@@ -62,9 +66,9 @@ class _Child:
 
 def _dies_with(parent: int) -> Callable[[], None] | None:
     """Give what a child does first, so that it ends when this process does; Linux only."""
-    if sys.platform != "linux":
+    prctl = _prctl()
+    if prctl is None:
         return None
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
 
     def begin() -> None:
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -75,11 +79,18 @@ def _dies_with(parent: int) -> Callable[[], None] | None:
     return begin
 
 
+def _prctl() -> Any:
+    """Give the call with which a process of Linux tells what it wants; None elsewhere."""
+    return ctypes.CDLL(None, use_errno=True).prctl if sys.platform == "linux" else None
+
+
 def supervise(entry: Entry, *, deadline_s: float) -> None:
     """Start the nodes of an entry, do what is asked, and end them all at once at the end."""
     stopping: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda number, _frame: stopping.append(number))
+    if prctl := _prctl():
+        prctl(_PR_SET_CHILD_SUBREAPER, 1)
     children = {node.name: _Child(node) for node in entry.layout.nodes}
     try:
         for child in children.values():
@@ -88,6 +99,7 @@ def supervise(entry: Entry, *, deadline_s: float) -> None:
         while not stopping and not _is_orphan(entry):
             _do_requests(entry, children)
             told = _tell(entry, children, told)
+            _take_in(children)
             time.sleep(_TICK_S)
     finally:
         _end(children, deadline_s)
@@ -129,12 +141,32 @@ def _tell(entry: Entry, children: dict[str, _Child], told: Any) -> Any:
 def _end(children: dict[str, _Child], deadline_s: float) -> None:
     def wait() -> None:
         time.sleep(_TICK_S / 2)
-        for child in children.values():
-            if child.popen:
-                child.popen.poll()
+        _take_in(children)
 
     processes = [child.process for child in children.values() if child.is_alive and child.process]
     end_all(processes, deadline_s=deadline_s, wait=wait)
+    # What is left has lost its node, and nobody else would end it; the end of one may leave others.
+    while left := own_children():
+        end_all(left, deadline_s=0.0, wait=wait)
+
+
+def _take_in(children: dict[str, _Child]) -> None:
+    """Take in every child that has ended, nodes and what they left behind, so that none is a zombie."""
+    popens = [child.popen for child in children.values() if child.popen]
+    for popen in popens:
+        popen.poll()
+    nodes = {popen.pid for popen in popens if popen.returncode is None}
+    while sys.platform == "linux" and (pid := _ended()) and pid not in nodes:
+        os.waitpid(pid, 0)
+
+
+def _ended() -> int:
+    """Give the pid of a child that has ended, and leave it; 0 when there is none."""
+    try:
+        found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return 0
+    return found.si_pid if found else 0
 
 
 def spawn(entry: Entry, *, deadline_s: float) -> None:

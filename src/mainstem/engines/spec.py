@@ -218,6 +218,16 @@ class Engine(Protocol):
 
     name: str
 
+    def at(self, address: str) -> Engine:
+        """Give the engine as it runs elsewhere, by an address such as ``spark://host:7077``.
+
+        Raises
+        ------
+        SettingsError
+            When it runs nowhere but here.
+        """
+        ...
+
     def gaps(self, plan: Plan) -> list[Finding]:
         """Give what this engine cannot run of the plan, by name; empty when all is well."""
         ...

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from html import escape
 
 from mainstem.engines.profile import ColumnProfile, RelationProfile
+from mainstem.runtime.page import fragment as styled
+from mainstem.runtime.page import page as whole_page
 from mainstem.runtime.profile_words import (
     details,
     distinct,
@@ -17,50 +19,19 @@ from mainstem.runtime.profile_words import (
     value_text,
 )
 
-# Both schemes keep 4.5:1 between text and ground.
-STYLE = (
-    ".mainstem-profile{color-scheme:light dark;--paper:#fcfcfa;--ink:#1a1f26;--soft:#5a6472;"
-    "--grid:#e4e7ea;--bar:#2f6db3;--mark:#a8391f;color:var(--ink);background:var(--paper);"
-    "font:15px/1.5 system-ui,sans-serif}"
-    "@media(prefers-color-scheme:dark){.mainstem-profile{--paper:#14181d;--ink:#e8ebee;"
-    "--soft:#a3adb8;--grid:#2c333b;--bar:#5b9bdb;--mark:#f0907e}}"
-    ".mainstem-profile h2{font-size:20px;margin:28px 0 2px}"
-    ".mainstem-profile p{margin:0 0 12px;color:var(--soft)}"
-    ".mainstem-profile .bad{color:var(--mark)}.mainstem-profile .scroll{overflow-x:auto}"
-    ".mainstem-profile table{border-collapse:collapse;font-variant-numeric:tabular-nums;width:100%}"
-    ".mainstem-profile th,.mainstem-profile td{padding:5px 12px 5px 0;text-align:left;"
-    "vertical-align:top;border-bottom:1px solid var(--grid);color:var(--ink);background:none}"
-    ".mainstem-profile thead th{color:var(--soft);font-weight:400;font-size:13px}"
-    ".mainstem-profile td.n,.mainstem-profile th.n{text-align:right}"
-    ".mainstem-profile svg{display:block}.mainstem-profile rect{fill:var(--bar)}"
-    ".mainstem-profile summary{cursor:pointer}.mainstem-profile small{color:var(--soft)}"
-    ".mainstem-profile dl{display:grid;grid-template-columns:max-content 1fr;gap:2px 16px;"
-    "margin:6px 0;font-size:14px}.mainstem-profile dt{color:var(--soft)}"
-    ".mainstem-profile dd{margin:0;overflow-wrap:anywhere}"
-)
-# A browser is told that the page may load nothing.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+NAME = "mainstem-profile"
 WIDTH, HEIGHT = 140, 28
 
 
 def page(relations: Sequence[RelationProfile], made_at: str) -> str:
     """Give a whole page."""
-    title = escape(f"Profile of {', '.join(relation.name for relation in relations)}")
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n<style>body{{margin:0}}"
-        ".mainstem-profile{min-height:100vh;padding:20px 24px 60px;box-sizing:border-box}"
-        f"</style>\n</head>\n<body>\n{fragment(relations)}"
-        f"<!-- {escape(made_at)} -->\n</body>\n</html>\n"
-    )
+    title = f"Profile of {', '.join(relation.name for relation in relations)}"
+    return whole_page(title, fragment(relations), NAME, made_at)
 
 
 def fragment(relations: Sequence[RelationProfile]) -> str:
     """Give the part of a page that a notebook shows."""
-    sections = "\n".join(_section(relation) for relation in relations)
-    return f'<div class="mainstem-profile"><style>{STYLE}</style>\n{sections}\n</div>\n'
+    return styled("\n".join(_section(relation) for relation in relations), NAME)
 
 
 def _section(relation: RelationProfile) -> str:

@@ -117,23 +117,24 @@ class RunOptions:
 
 
 def load_engine(name: str) -> Engine:
-    """Give the engine of a name.
+    """Give the engine of a name, or of an address such as ``spark://host:7077``.
 
     Raises
     ------
     SettingsError
-        When there is none; when a package that the engine needs is missing.
+        When there is none; when it is at no such address.
     """  # noqa: DOC501 - built by a function
-    path = f"mainstem.engines.{name}.engine"
+    kind, has_address, _ = name.partition("://")
+    path = f"mainstem.engines.{kind}.engine"
     try:
         module = importlib.import_module(path)
     except ModuleNotFoundError as error:
         if not path.startswith(error.name or " "):
             raise
         raise SettingsError(
-            f"no engine {name!r}", code="EngineNotFound", fix="use --engine embedded"
+            f"no engine {name!r}", code="EngineNotFound", fix="use --engine embedded or spark"
         ) from error
-    return cast("Engine", module.ENGINE)
+    return cast("Engine", module.ENGINE.at(name) if has_address else module.ENGINE)
 
 
 def new_run_id(now: datetime) -> str:

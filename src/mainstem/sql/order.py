@@ -113,7 +113,7 @@ class _Totals:
         right = node.right
         if isinstance(right, t.Join):
             return node
-        keys, is_back = _asof_keys(node)
+        keys, _, is_back = asof_keys(node)
         rows = _columns(right)
         rest = [c for c in rows if c not in keys]
         unordered = [c for c in rest if not has_order(t.type_of(c))]
@@ -206,11 +206,12 @@ class _Windows:
         return changed
 
 
-def _asof_keys(node: t.Join) -> tuple[list[t.Expr], bool]:
-    """Give the right side's keys and time of an ASOF condition; whether it looks back."""
+def asof_keys(node: t.Join) -> tuple[list[t.Expr], t.Expr, bool]:
+    """Give the right side's keys, time included, and the time of an ASOF condition; whether it looks back."""
     assert node.on is not None, "the binder refuses ASOF without a condition"  # noqa: S101 - for the type checker
     owned = {node.right.alias}
     keys: list[t.Expr] = []
+    time: t.Expr = node.on
     is_back = True
     for part in conjuncts(node.on):
         assert isinstance(part, t.Call), "the binder refuses other conditions"  # noqa: S101 - for the type checker
@@ -219,7 +220,8 @@ def _asof_keys(node: t.Join) -> tuple[list[t.Expr], bool]:
         keys.append(left if is_turned else right)
         if part.name != "=":
             is_back = part.name.startswith(">") != is_turned
-    return keys, is_back
+            time = keys[-1]
+    return keys, time, is_back
 
 
 def _unique_by(

@@ -8,6 +8,7 @@ the suite, and so does one that names nothing.
 
 from __future__ import annotations
 
+import os
 import pkgutil
 import tomllib
 from functools import cache
@@ -21,8 +22,20 @@ KINDS = ("todo", "upstream", "never")
 
 @cache
 def engine_names() -> tuple[str, ...]:
-    """Give every engine that has a folder."""
-    return tuple(sorted(i.name for i in pkgutil.iter_modules(mainstem.engines.__path__) if i.ispkg))
+    """Give the engines that the suite runs on: those that ``MAINSTEM_ENGINES`` names, by commas.
+
+    Without it the embedded one, which needs nothing that is not installed with Mainstem.
+
+    Raises
+    ------
+    ValueError
+        For a name that is no engine's: nothing would be tested.
+    """
+    known = {i.name for i in pkgutil.iter_modules(mainstem.engines.__path__) if i.ispkg}
+    chosen = tuple(os.environ.get("MAINSTEM_ENGINES", "embedded").split(","))
+    if not known.issuperset(chosen):
+        raise ValueError(f"MAINSTEM_ENGINES={','.join(chosen)}, and engines are {sorted(known)}")
+    return chosen
 
 
 @cache

@@ -78,7 +78,7 @@ def test_parameters_are_given_by_name(project, capsys):
 @pytest.mark.parametrize(
     ("words", "code", "said_of_it"),
     [
-        (["--engine", "spark://host:7077"], 3, "engine 'spark' arrives in a later version"),
+        (["--engine", "sc://host:15002"], 3, "engine 'sc' arrives in a later version"),
         (["--engine", "Flink"], 3, "engine 'flink' arrives in a later version"),
         (["--engine", "embeded"], 2, "no engine 'embeded'"),
         (["--threads", "0"], 2, "threads"),

@@ -7,14 +7,16 @@ import pytest
 from mainstem.dev import control
 from mainstem.dev import servers as kinds
 
-# A node listens, and says in its answer who it is; `die` and `sulk` are settings of it.
+# A node listens, and says in its answer who it is; `die`, `sulk` and `child` are settings of it.
 NODE = """
-import signal, socketserver, sys
+import signal, socketserver, subprocess, sys
 name, port, settings = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
 if "sulk=yes" in settings:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 if "die=yes" in settings:
     sys.exit("nothing to do here")
+if "child=yes" in settings:
+    print(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]).pid, flush=True)
 class Answer(socketserver.BaseRequestHandler):
     def handle(self):
         self.request.sendall(name.encode())

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -100,6 +101,21 @@ def test_a_stubborn_node_is_killed_at_the_deadline(echo):
         process = Process.of(found.nodes[0].pid)
 
     assert not process.is_alive
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody is given such processes")
+def test_what_a_killed_node_has_started_ends_with_the_server(echo):
+    """Its parent is the supervisor then, who also takes in those that end by themselves."""
+    with server(echo, nodes=2, settings={"child": "yes"}) as found:
+        left, ended = [Process.of(int(node.log.read_text().split()[0])) for node in found.nodes]
+        for node in found.nodes:
+            node.kill()
+        assert left.is_alive
+        ended.send(signal.SIGKILL)
+        wait_for(lambda: not Path(f"/proc/{ended.pid}").exists())
+        found.nodes[0].start()
+
+    assert not left.is_alive
 
 
 def test_a_node_that_ends_is_told_with_its_log(echo):

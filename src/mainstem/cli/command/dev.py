@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def up(
-    kind: str, /, *, name: str = "", nodes: int = 1, port: int | None = None,
+    kind: str, /, *, name: str = "", nodes: int | None = None, port: int | None = None,
     data: Path | None = None, security: str = "",
     settings: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
     common: Common = NO_OPTIONS,
@@ -33,18 +33,19 @@ def up(
     Parameters
     ----------
     kind : str
-        Which server: kafka.
+        Which server: kafka or spark.
     name : str
         What to call it, to have several; its kind when not given.
     nodes : int
-        How many nodes: 1 or 3.
+        How many nodes: of kafka 1 or 3; of spark a master and 1 to 4 workers, so 2 to 5, and 3 when not
+        given.
     port : int
         Port of the first node, the next ones follow; the usual one of the server when not given, 0
         for free ones.
     data : Path
         Folder to keep its data in, and to go on with; without it they go when it is brought down.
     security : str
-        What clients must do: sasl, tls or sasl_tls; nothing when not given.
+        What clients of kafka must do: sasl, tls or sasl_tls; nothing when not given.
     settings : tuple of str
         A setting of the server itself, as in --set num.partitions=3; may be repeated.
     """
@@ -64,7 +65,7 @@ def up(
     if common.is_json:
         say_json({**_facts(found), "client": found.client})
         return 0
-    say(f"{found.name}: {plural(nodes, 'node')} at {found.address}, "
+    say(f"{found.name}: {plural(len(found.nodes), 'node')} at {found.address}, "
         f"ready after {seconds(time.monotonic() - begun)}")  # fmt: skip
     if not common.quiet:
         say(aligned([(f"{key}", value) for key, value in found.client.items()]))

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from mainstem.runtime.run import RunOptions
 
 # Engines of the design that nothing runs on yet, by the scheme of their address.
-LATER = ("spark", "flink", "yarn", "hadoop")
+LATER = ("sc", "flink", "yarn", "hadoop")
 # A line of progress for each source or table at most this often, in seconds.
 PAUSE_S = 1.0
 EXAMPLE = "write --param name=value, once for each name"
@@ -70,7 +70,7 @@ def run(
     threads : int
         Threads of the engine.
     engine : str
-        embedded, the only one of this version.
+        embedded, spark (on this machine) or spark://host:port (a cluster).
     run_key : str
         A name for this run: with the same one again nothing is written.
     select : tuple of str

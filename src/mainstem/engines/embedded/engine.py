@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mainstem.connectors.files.path import is_address, not_local
 from mainstem.engines.spec import Event, Program, RunSettings, Written
-from mainstem.errors import Finding, Place
+from mainstem.errors import Finding, Place, SettingsError
 from mainstem.plan.nodes import Binding, Plan, Source, Step, is_stream, streaming
 
 if TYPE_CHECKING:
@@ -23,6 +23,19 @@ class Embedded:
     """The engine that needs no server; the default."""
 
     name = "embedded"
+
+    def at(self, address: str) -> Embedded:
+        """Refuse an address.
+
+        Raises
+        ------
+        SettingsError
+            Always: this engine runs in the caller's process.
+        """
+        raise SettingsError(
+            f"engine {address!r}: the embedded engine has no address", code="EngineAddress",
+            fix="use --engine embedded",
+        )  # fmt: skip
 
     def gaps(self, plan: Plan) -> list[Finding]:
         """Give what this version cannot run of a plan, by name; empty when all is well."""

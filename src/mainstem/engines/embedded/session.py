@@ -53,7 +53,7 @@ class _Task(Generic[T]):
             finally:
                 self.done.set()
 
-    def cancel(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def cancel(self, interrupt: Callable[[], None]) -> None:
         """Stop the work: a statement by an interrupt, Python code by an exception.
 
         Repeated, because a statement that is only just starting misses an interrupt. It asks the
@@ -63,7 +63,7 @@ class _Task(Generic[T]):
             thread = ctypes.c_ulong(self.thread.ident or 0)
             ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(_Cancelled))
         while self.thread.is_alive():
-            connection.interrupt()
+            interrupt()
             self.thread.join(0.02)
 
 
@@ -85,6 +85,8 @@ class Session:
         self.stamps: dict[str, Stamps] = {}
         # Sources of a stream whose rows are to say where they stood.
         self.placed: frozenset[str] = frozenset()
+        # What else has to be stopped when a statement or call is.
+        self.interrupt_too: Callable[[], None] = lambda: None
         self._keeps_order = True
         self._texts = Texts(connection)
 
@@ -138,11 +140,15 @@ class Session:
                 yield self._fraction()
         finally:
             if not task.done.is_set():
-                task.cancel(self.connection)
+                task.cancel(self._interrupt)
             task.thread.join()
         if task.error is not None:
             raise task.error
         return cast("T", task.result)
+
+    def _interrupt(self) -> None:
+        self.connection.interrupt()
+        self.interrupt_too()
 
     def _fraction(self) -> float:
         percent = self.connection.query_progress()

@@ -1,0 +1,1 @@
+"""Apache Spark, a standalone cluster: a master and its workers."""

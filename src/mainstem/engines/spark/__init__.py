@@ -1,0 +1,1 @@
+"""Apache Spark: steps as Spark SQL, and DuckDB inside Spark's workers for what Spark says otherwise."""

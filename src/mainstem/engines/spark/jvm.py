@@ -1,0 +1,91 @@
+"""Starting Spark's JVM without its words on the user's terminal."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from mainstem.errors import SettingsError
+from mainstem.settings.log import logger
+
+# Lines that are kept for the error of a JVM that does not start.
+_KEPT = 20
+
+
+@contextmanager
+def quiet() -> Iterator[deque[str]]:
+    """Let what starts inside write its standard error into our log; give its last lines.
+
+    A JVM speaks of its modules, its profiles and its levels before any setting of ours is read. What
+    it writes later goes the same way, until it ends.
+    """
+    lines: deque[str] = deque(maxlen=_KEPT)
+    reader, writer = os.pipe()
+    threading.Thread(target=_log, args=(reader, lines), daemon=True, name="mainstem-spark").start()
+    kept = os.dup(2)
+    os.dup2(writer, 2)
+    os.close(writer)
+    try:
+        yield lines
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+@contextmanager
+def unbroken() -> Iterator[None]:
+    """Let what starts inside start: the first Ctrl-C, or SIGTERM, counts when it has.
+
+    A JVM whose starter went away before it had said its port waits for ever (seen with Spark 4.2).
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before: dict[int, Any] = {}
+    got: list[int] = []
+
+    def later(number: int, frame: FrameType | None) -> None:
+        if got and callable(before[number]):
+            before[number](number, frame)
+        got.append(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before[number] = signal.signal(number, later)
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        if got:
+            signal.raise_signal(got[0])
+
+
+def _log(reader: int, lines: deque[str]) -> None:
+    with os.fdopen(reader, encoding="utf-8", errors="replace") as stream:
+        for line in stream:
+            lines.append(line.rstrip())
+            logger("spark").debug("%s", line.rstrip())
+
+
+def memory(text: str) -> str:
+    """Give a memory limit as a JVM takes it: ``2GB`` and ``2 GiB`` are ``2g``.
+
+    Raises
+    ------
+    SettingsError
+        For one that is no number of whole units.
+    """
+    found = re.fullmatch(r"\s*(\d+)\s*([kmgt]?)(i?b)?\s*", text, re.IGNORECASE)
+    if found is None:
+        raise SettingsError(
+            f"memory_limit={text!r} is nothing that Spark takes", code="EngineSettings",
+            fix='write memory_limit="2GB"',
+        )  # fmt: skip
+    return found[1] + found[2].lower()

@@ -1,0 +1,197 @@
+"""Running a program whose steps are computed on Spark.
+
+Sources come in, and rows go out, as the embedded engine does it, with its dead letters, expectations,
+ledger and commit. Between them stand Parquet files: Spark reads what a step reads from there, and
+writes there what it gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from mainstem.engines.embedded.reading.sources import as_events
+from mainstem.engines.embedded.run import Run
+from mainstem.engines.embedded.run import preview as preview_with
+from mainstem.engines.embedded.run import run as run_with
+from mainstem.engines.embedded.session import spill_dir
+from mainstem.engines.embedded.types import duckdb_type
+from mainstem.engines.embedded.types import literal as duckdb_literal
+from mainstem.engines.embedded.types import quoted as duckdb_quoted
+from mainstem.engines.spark.compile import CLOCK, SparkStatement
+from mainstem.engines.spark.failures import explained
+from mainstem.engines.spark.session import opened, register
+from mainstem.engines.spark.types import quoted, spark_type
+from mainstem.engines.spec import Event, Program, RunSettings, Statement
+from mainstem.errors import InternalError
+from mainstem.plan import tree as t
+from mainstem.plan.nodes import Step
+from mainstem.plan.types import Schema, in_expressions
+
+
+class SparkRun(Run):
+    """One run on Spark; `master` is the address of a cluster, "" for this machine."""
+
+    master = ""
+
+    @cached_property
+    def there(self) -> set[str]:
+        """Give the relations that Spark has."""
+        return set()
+
+    @cached_property
+    def spark(self) -> Any:
+        """Give the session of the run."""
+        given = self.settings
+        made = opened(self.master, threads=given.threads, memory_limit=given.memory_limit)
+        # A job knows nothing of an interrupt of DuckDB's.
+        self.session.interrupt_too = made.sparkContext.cancelAllJobs
+        return made
+
+    @cached_property
+    def values(self) -> dict[str, Any]:
+        """Give the parameters that statements name."""
+        found: dict[str, Any] = {
+            p.name: self.settings.params.get(p.name, p.default) for p in self.program.plan.params
+        }
+        if self.settings.started_at:
+            found[CLOCK] = self.settings.started_at
+        return found
+
+    def _step(self, statement: Statement) -> Iterator[Event]:
+        step = statement.step
+        if isinstance(statement, SparkStatement) and not self._is_given(step.name):
+            yield from self.expected.ready(step.inputs)
+            for name in step.inputs:
+                yield from self._give(name)
+            if not step.is_table and not self.expected.has_rules(step.name):
+                yield from self._view(statement)
+                return
+        yield from super()._step(statement)
+
+    def _view(self, statement: SparkStatement) -> Generator[Event, None, None]:
+        """Make a step that nobody keeps a view of Spark's, and of DuckDB's where a rule looks at it."""
+        name = statement.step.name
+        if name in self._looked_into:
+            yield from super()._step((yield from self.computed(statement)))
+            return
+
+        def work() -> None:
+            self._frame(statement).createOrReplaceTempView(quoted(name))
+
+        self._try(statement.step, work)
+        self.there.add(name)
+
+    def computed(self, statement: Statement) -> Generator[Event, None, Statement]:
+        """Run a step on Spark, and give the SELECT over the files that it wrote."""
+        name = statement.step.name
+        if not isinstance(statement, SparkStatement) or self._is_given(name):
+            return statement
+        folder = self._folder("out", name)
+
+        def work() -> None:
+            frame = self._frame(statement)
+            check_types(frame, statement.step)
+            frame.write.mode("overwrite").parquet(str(folder))
+
+        # Spark is started here and not in the thread of the call, which Ctrl-C breaks anywhere.
+        self.spark  # noqa: B018
+        watched = self.session.watch_call(lambda: self._try(statement.step, work))
+        yield from as_events(name, watched)
+        if not self.expected.has_rules(name):
+            self._show(name, folder)
+        sql = f"SELECT * FROM read_parquet({duckdb_literal(f'{folder}/*.parquet')})"
+        return Statement(statement.step, sql)
+
+    def _frame(self, statement: SparkStatement) -> Any:
+        register(self.spark, statement.kernels)
+        named = {k: v for k, v in self.values.items() if f"CAST(:{k} AS" in statement.sql}
+        return self.spark.sql(statement.sql, args=named or None)
+
+    def _try(self, step: Step, work: Any) -> None:
+        from py4j.protocol import Py4JError
+        from pyspark.errors import PySparkException
+
+        try:
+            work()
+        except (PySparkException, Py4JError) as error:
+            raise explained(error, step) from error
+
+    def _give(self, name: str) -> Generator[Event, None, None]:
+        """Let Spark read a relation that DuckDB has."""
+        if name in self.there:
+            return
+        schema = self._schema(name)
+        columns = ", ".join(
+            f"CAST({duckdb_quoted(n)} AS {duckdb_type(x)}) AS {duckdb_quoted(n)}" for n, x in schema
+        )
+        folder = self._folder("in", name)
+        folder.mkdir(parents=True, exist_ok=True)
+        target = duckdb_literal(str(folder / "part-0.parquet"))
+        select = f"SELECT {columns or '1 AS __row'} FROM {duckdb_quoted(name)}"
+        yield from as_events(
+            name, self.session.watch(f"COPY ({select}) TO {target} (FORMAT parquet)")
+        )
+        self._show(name, folder)
+
+    def _show(self, name: str, folder: Path) -> None:
+        self.spark.read.parquet(str(folder)).createOrReplaceTempView(quoted(name))
+        self.there.add(name)
+
+    def _schema(self, name: str) -> list[tuple[str, Any]]:
+        plan = self.program.plan
+        source, step = plan.source(name), plan.step(name)
+        schema = source.schema if source else step.schema if step else Schema(())
+        used = next((r.columns for r in self.program.reads if r.source.name == name), schema.names)
+        return [(f.name, in_expressions(f.type)) for f in schema.fields if f.name in used]
+
+    def _folder(self, way: str, name: str) -> Path:
+        # Two ways: what a step gave is judged, and those of its rows that pass are given back.
+        return spill_dir(self.settings) / "spark" / way / name
+
+    @cached_property
+    def _looked_into(self) -> frozenset[str]:
+        """Give the relations that rules look into: DuckDB judges, so it must have them."""
+        tests = [e.test for e in self.program.plan.expectations if e.test is not None]
+        return frozenset(n.name for x in tests for n in t.walk(x) if isinstance(n, t.Table))
+
+
+def check_types(frame: Any, step: Step) -> None:
+    """Compare the columns that Spark is about to give with those of the plan.
+
+    Raises
+    ------
+    InternalError
+        When they differ: a number that was narrowed on the way could overflow unseen.
+    """
+    found = [(f.name, f.dataType.simpleString()) for f in frame.schema.fields]
+    wanted = [(f.name, _simple(spark_type(in_expressions(f.type)))) for f in step.schema.fields]
+    if found != wanted:
+        raise InternalError(
+            f"step {step.name!r} gives {found} on Spark, and its plan says {wanted}"
+        )
+
+
+def _simple(text: str) -> str:
+    """Give a type's text as Spark shows it."""
+    text = text.replace("TIMESTAMP_LTZ", "TIMESTAMP").replace(", ", ",").replace(": ", ":")
+    parts = text.split("`")
+    return "".join(part.lower() if i % 2 == 0 else part for i, part in enumerate(parts))
+
+
+def _made(master: str, *stages: Any) -> SparkRun:
+    made = SparkRun(*stages)
+    made.master = master
+    return made
+
+
+def run(program: Program, settings: RunSettings, master: str) -> Iterator[Event]:
+    """Run a program; nothing is visible outside before ``outputs_staged``."""
+    return run_with(program, settings, partial(_made, master))
+
+
+def preview(program: Program, settings: RunSettings, master: str) -> Iterator[Event]:
+    """Judge the rows of a replay as its run would, and write nothing."""
+    return preview_with(program, settings, partial(_made, master))
