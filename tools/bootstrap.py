@@ -293,7 +293,9 @@ def test_everything(*, long: bool) -> None:
     ]
     pytest(f"all tests on Python {here}", MAIN, everything, size="long" if long else "")
     # Each of its processes starts a Spark of its own, which takes ten seconds and a gigabyte.
-    on_spark = ["-q", *ALL_CORES, "--durations=10", *suites("conformance", "spark")]
+    folder, *_ = suites("conformance")
+    cases = [f"{folder}/test_{name}.py" for name in ("cases", "functions", "gaps")]
+    on_spark = ["-q", *ALL_CORES, "--dist=loadgroup", "--durations=10", *cases, *suites("spark")]
     pytest("conformance on Spark", MAIN, on_spark, engine="spark", size="long" if long else "")
     finish()
 

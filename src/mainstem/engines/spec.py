@@ -47,6 +47,10 @@ class Statement:
     maps: tuple[Map, ...] = ()
     map_sql: tuple[str, ...] = ()
 
+    def helpers(self) -> tuple[tuple[str, str], ...]:
+        """Give the functions that the SELECT calls and that are made for it: name and meaning."""
+        return ()
+
 
 @record
 class Program:

@@ -203,15 +203,15 @@ def run(plan: Plan, options: RunOptions | None = None) -> Iterator[Event]:
             raise stopped(error, is_stream=is_stream(plan)) from error
 
 
-def refuse_gaps(engine: Engine, plan: Plan) -> None:
-    """Refuse a plan that the engine cannot run, naming everything.
+def refuse_gaps(engine: Engine, plan: Plan, *, but: str = "") -> None:
+    """Refuse a plan that the engine cannot run, naming everything; findings with the code `but` pass.
 
     Raises
     ------
     UnsupportedError
         With the first gap; the rest stand in its text.
     """
-    gaps = engine.gaps(plan)
+    gaps = [gap for gap in engine.gaps(plan) if gap.code != but]
     if not gaps:
         return
     first, rest = gaps[0], gaps[1:]

@@ -4,6 +4,7 @@ import json
 import platform
 
 from mainstem.cli.command import doctor
+from mainstem.engines.spark import installed
 from tests.unit.cli.program import call
 
 
@@ -52,6 +53,28 @@ def test_doctor_works_where_no_pipeline_is(tmp_path, monkeypatch, capsys):
 
     assert checks(call(capsys, "doctor", "-o", "json"))["state"]["state"] == "ok"
     assert call(capsys, "doctor", "none.py").code == 2
+
+
+def test_doctor_looks_at_what_an_engine_needs(project, capsys, monkeypatch, tmp_path):
+    """Its packages and its Java; what is missing is fatal to whoever asks for it."""
+    java = tmp_path / "bin/java"
+    java.parent.mkdir()
+    java.write_text("#!/bin/sh\necho 'openjdk version \"17.0.1\"' >&2\n")
+    java.chmod(0o755)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    monkeypatch.setattr(installed, "version", {"pyspark": "4.2.0", "pyarrow": "26.0.1"}.get)
+
+    found = checks(call(capsys, "doctor", "--engine", "spark", "-o", "json"))
+    assert found["pyspark"] == {"name": "pyspark", "found": "4.2.0", "state": "ok", "fix": ""}
+    assert found["java"]["found"].startswith('openjdk version "17.0.1"')
+    assert "java" not in checks(call(capsys, "doctor", "-o", "json"))
+
+    java.write_text("#!/bin/sh\necho 'openjdk version \"11.0.2\"' >&2\n")
+    monkeypatch.setattr(installed, "version", {"pyspark": "4.3.0", "pyarrow": "26.0.1"}.get)
+    said = call(capsys, "doctor", "--engine", "spark")
+    assert said.code == 2
+    assert "fix pyspark: pip install 'mainstem[spark]'" in said.out
+    assert "fix java: install a Java 17 or 21" in said.out
 
 
 def test_memory_is_the_least_that_is_known(tmp_path, monkeypatch):

@@ -267,6 +267,25 @@ def test_render_shows_one_step_or_all(project, capsys):
     assert (wrong.code, "write paid" in wrong.err) == (2, True)
 
 
+def test_render_shows_the_sql_of_another_engine(project, capsys):
+    """With what is computed by DuckDB inside of it."""
+    (project / "p.py").write_text(
+        "import mainstem as ms\n"
+        "p = ms.Pipeline('p')\n"
+        "p.table('t', \"SELECT reverse('ab' || v) AS r FROM (VALUES ('c')) AS x(v)\")\n"
+    )
+    said = call(capsys, "render", "p.py", "--engine", "spark")
+    (step,) = json.loads(call(capsys, "render", "p.py", "--engine", "spark", "-o", "json").out)[
+        "steps"
+    ]
+    ((name, sql),) = step["functions"].items()
+
+    assert (said.code, said.err) == (0, "")
+    assert f"SELECT {name}(" in said.out
+    assert f"-- {name}: {sql}" in said.out
+    assert "`x`.`v`" in step["spark"]
+
+
 def test_status_and_runs_tell_the_last_run(project, capsys):
     """Before, after a success, and after a failure: the outputs are still those of the first."""
     assert call(capsys, "status").out.endswith("nothing has run yet\n")

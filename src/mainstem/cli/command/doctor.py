@@ -41,7 +41,7 @@ class Line:
 
 
 def doctor(
-    file: Path | None = None, /, *, build: bool = False, chosen: Chosen = NO_CHOICE,
+    file: Path | None = None, /, *, build: bool = False, engine: str = "", chosen: Chosen = NO_CHOICE,
     common: Common = NO_OPTIONS,
 ) -> int:  # fmt: skip
     """Check this machine and this installation; attach the answer to an issue, it has no secrets.
@@ -54,6 +54,8 @@ def doctor(
         Pipeline file, or its folder: its state directory is looked at too.
     build : bool
         Compile the fast readers of Kafka and of JSON first, with the C compiler of this machine.
+    engine : str
+        Look also at what this engine needs: spark.
     """
     common.start_log()
     if build:
@@ -69,6 +71,7 @@ def doctor(
         memory(),
         _cores(),
     ]
+    lines += _engine(engine)
     lines += [_disk(Path()), *_state(file, chosen), *_environment()]
     if common.is_json:
         say_json({"ok": not any(line.is_fatal for line in lines),
@@ -133,6 +136,17 @@ def _build() -> None:
     build.build(columns.UNIT)
     if kafka.is_here():
         kafka.build()
+
+
+def _engine(name: str) -> list[Line]:
+    """Say what an engine needs, and has."""
+    from mainstem.runtime.run import load_engine
+
+    if not name or load_engine(name).name != "spark":
+        return []
+    from mainstem.engines.spark.installed import found
+
+    return [Line(what, has, fix, is_fatal=bool(fix)) for what, has, fix in found()]
 
 
 def _kafka() -> Line:

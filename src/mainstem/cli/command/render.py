@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def render(
-    *names: str, chosen: Chosen = NO_CHOICE, common: Common = NO_OPTIONS,
+    *names: str, engine: str = "embedded", chosen: Chosen = NO_CHOICE, common: Common = NO_OPTIONS,
 ) -> int:  # fmt: skip
     """Print the SQL of the steps: as Mainstem understood it, and as the engine gets it.
 
@@ -24,26 +24,31 @@ def render(
     ----------
     names : str
         A pipeline file or its folder, a step, or both; all steps when none is named.
+    engine : str
+        Whose SQL: embedded or spark.
     """
-    from mainstem.runtime.run import load_engine
+    from mainstem.runtime.run import load_engine, refuse_gaps
 
     common.start_log()
     file, step = _file_and_step(names)
     plan = target.resolve(file, chosen).checked_plan()
-    engine = load_engine("embedded")
-    statements = engine.compile(plan).statements
+    found = load_engine(engine)
+    # To print it, nothing has to be installed.
+    refuse_gaps(found, plan, but="PackageMissing")
+    statements = found.compile(plan).statements
     if step:
         statements = _only(statements, step)
     if common.is_json:
-        say_json({"pipeline": plan.name, "engine": engine.name, "steps": [
-            {"name": s.step.name, "mainstem": canonical(s), engine.name: s.sql}
+        say_json({"pipeline": plan.name, "engine": found.name, "steps": [
+            {"name": s.step.name, "mainstem": canonical(s), found.name: s.sql}
             | ({"maps": _maps(s)} if s.maps else {})
+            | ({"functions": dict(s.helpers())} if s.helpers() else {})
             for s in statements
         ]})  # fmt: skip
         return 0
     say("\n\n".join(
         f"-- {s.step.name}: Mainstem\n{canonical(s)}\n\n{_called(s)}"
-        f"-- {s.step.name}: {engine.name}\n{s.sql}"
+        f"-- {s.step.name}: {found.name}\n{s.sql}{_helpers(s)}"
         for s in statements
     ))  # fmt: skip
     return 0
@@ -70,6 +75,10 @@ def _called(statement: Statement) -> str:
         f"{made['rows']}\n\n"
         for made in _maps(statement)
     )
+
+
+def _helpers(statement: Statement) -> str:
+    return "".join(f"\n-- {name}: {sql}" for name, sql in statement.helpers())
 
 
 def canonical(statement: Statement) -> str:

@@ -57,6 +57,10 @@ class SparkStatement(Statement):
 
     kernels: tuple[Kernel, ...] = ()
 
+    def helpers(self) -> tuple[tuple[str, str], ...]:
+        """Give what DuckDB computes inside Spark's workers."""
+        return tuple((one.name, one.sql) for one in self.kernels)
+
 
 @record
 class _Text(t.Select):

@@ -22,7 +22,7 @@ _BEHIND = pattern(
     r"( SQLSTATE: \w+)?(\n== SQL|\nJVM stacktrace|\n\tat |; line \d+ pos \d+).*", re.DOTALL
 )
 _STATE = pattern(r" SQLSTATE: \w+.*", re.DOTALL)
-_FIX = pattern(r" (If necessary set|Use `try_|To tolerate|To return NULL).*", re.DOTALL)
+_FIX = pattern(r" (If necessary set|Use ['`]try_|To tolerate|To return NULL).*", re.DOTALL)
 
 
 def explained(error: Exception, step: Step) -> MainstemError:
