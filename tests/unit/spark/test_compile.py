@@ -31,6 +31,10 @@ def of(expression, rest=""):
         ("s LIKE 'a%'", r"(`t`.`s` LIKE replace('a%', '\\', '\\\\'))"),
         (r"s = 'a\b'", r"(`t`.`s` = 'a\\b')"),
         ("s = 'it''s'", r"(`t`.`s` = 'it\'s')"),
+        ("extract(year FROM d)", "CAST(extract(YEAR FROM `t`.`d`) AS BIGINT)"),
+        ("date_part('isodow', d)", "CAST(extract(DAYOFWEEK_ISO FROM `t`.`d`) AS BIGINT)"),
+        ("substring(s, 1, 2)", "substring(`t`.`s`, 1, 2)"),
+        ("ifnull(n, 0)", "coalesce(`t`.`n`, CAST('0' AS BIGINT))"),
         ("coalesce(n, 0)", "coalesce(`t`.`n`, CAST('0' AS BIGINT))"),
         (
             "CASE WHEN n > 1 THEN s END",
@@ -41,6 +45,17 @@ def of(expression, rest=""):
 def test_what_spark_says_too_is_printed(expression, text):
     """Names are quoted, whole numbers are BIGINT, and a DECIMAL has the digits of the plan."""
     assert of(expression) == (text, [])
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["substring(s, n, 2)", "substring(s, -1)", "extract(second FROM now())"],
+)
+def test_what_spark_means_otherwise_is_a_kernel(expression):
+    """A place before the text, and seconds with a fraction."""
+    _, kernels = of(expression)
+
+    assert len(kernels) == 1
 
 
 def test_a_function_that_spark_has_not_is_a_kernel_over_its_columns():

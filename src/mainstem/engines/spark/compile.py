@@ -12,6 +12,7 @@ import json
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from mainstem.engines.embedded.compile import compile as compile_embedded
@@ -31,6 +32,8 @@ from mainstem.sql.order import asof_keys
 from mainstem.sql.text import Printer
 
 if TYPE_CHECKING:
+    import duckdb
+
     from mainstem.plan.nodes import Plan, Step
 
 ENGINE = "spark"
@@ -533,21 +536,28 @@ def _folded(node: t.Expr) -> str | None:
     import duckdb
 
     from mainstem.engines.embedded.failures import is_data
-    from mainstem.engines.embedded.session import plain_connection
 
     type_, sql = t.type_of(node), expression_sql(node)
-    with plain_connection() as connection:
-        try:
-            # Instants as numbers: to give them, DuckDB needs a package for zones.
-            text = f"epoch_us({sql})" if type_.kind == "timestamp" else sql
-            value = connection.execute(f"SELECT {text}").fetchall()[0][0]
-        except duckdb.Error as error:
-            if not is_data(error):
-                raise
-            return None
+    try:
+        # Instants as numbers: to give them, DuckDB needs a package for zones.
+        text = f"epoch_us({sql})" if type_.kind == "timestamp" else sql
+        with _calculator().cursor() as cursor:
+            value = cursor.execute(f"SELECT {text}").fetchall()[0][0]
+    except duckdb.Error as error:
+        if not is_data(error):
+            raise
+        return None
     if value is None:
         return f"CAST(NULL AS {spark_type(type_)})"
     return f"timestamp_micros({value})" if type_.kind == "timestamp" else value_sql(value, type_)
+
+
+@cache
+def _calculator() -> duckdb.DuckDBPyConnection:
+    """Give a DuckDB for constants; to open one takes as long as to print ten queries."""
+    from mainstem.engines.embedded.session import plain_connection
+
+    return plain_connection()
 
 
 def value_sql(value: Any, type_: Type) -> str:

@@ -101,7 +101,7 @@ class SparkRun(Run):
         watched = self.session.watch_call(lambda: self._try(statement.step, work))
         yield from as_events(name, watched)
         if not self.expected.has_rules(name):
-            self._show(name, folder)
+            self._try(statement.step, lambda: self._show(name, folder))
         sql = f"SELECT * FROM read_parquet({duckdb_literal(f'{folder}/*.parquet')})"
         return Statement(statement.step, sql)
 

@@ -47,6 +47,9 @@ MEANING = {
 }
 
 
+LOOPBACK = "127.0.0.1"
+
+
 def opened(master: str, *, threads: int = 0, memory_limit: str = "") -> Any:
     """Give a Spark session of its own names and settings, in this process's one Spark.
 
@@ -70,7 +73,6 @@ def opened(master: str, *, threads: int = 0, memory_limit: str = "") -> Any:
 
     # Workers would take the first python3 of PATH, which has neither our packages nor our version.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     # Each error of a query would be printed twice, with the whole stack of the JVM.
     logging.getLogger("SQLQueryContextLogger").disabled = True
     cores = threads or os.cpu_count() or 1
@@ -80,11 +82,13 @@ def opened(master: str, *, threads: int = 0, memory_limit: str = "") -> Any:
         .config("spark.ui.enabled", "false")
         .config("spark.ui.showConsoleProgress", "false")
         .config("spark.log.level", "OFF")
-        .config("spark.driver.host", "127.0.0.1")
-        .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.sql.shuffle.partitions", str(cores))
         .config("spark.sql.catalogImplementation", "in-memory")
     )
+    if not master or f"//{LOOPBACK}:" in master or "//localhost:" in master:
+        # Nobody else has to reach the driver, so nobody else can.
+        builder = builder.config("spark.driver.host", LOOPBACK)
+        builder = builder.config("spark.driver.bindAddress", LOOPBACK)
     if memory_limit:
         builder = builder.config("spark.driver.memory", memory(memory_limit))
     active = SparkSession.getActiveSession()

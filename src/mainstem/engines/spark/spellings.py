@@ -7,6 +7,9 @@ list has a template for each overload, None where Spark means another thing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from mainstem.functions.spec import catalogue
 from mainstem.plan import tree as t
 
 _SAME_NAME = "{name}({args})"
@@ -21,7 +24,33 @@ _NEIGHBOUR: list[str | None] = [
 # There a backslash escapes although no ESCAPE says so.
 _PLAIN_PATTERN = r"replace({1}, '\\', '\\\\')"
 
-SPELLINGS: dict[str, str | list[str | None]] = {
+# Fields with Spark's names for them; its seconds have a fraction, so they are not here.
+_FIELDS = {
+    "year": "YEAR", "quarter": "QUARTER", "month": "MONTH", "day": "DAY", "isodow": "DAYOFWEEK_ISO",
+    "isoyear": "YEAROFWEEK", "week": "WEEK", "doy": "DOY", "hour": "HOUR", "minute": "MINUTE",
+}  # fmt: skip
+
+
+def _extract(node: t.Call) -> str | None:
+    unit, *_ = node.args
+    field = _FIELDS.get(str(getattr(unit, "value", "")).lower())
+    return f"CAST(extract({field} FROM {{1}}) AS BIGINT)" if field else None
+
+
+def _substring(node: t.Call) -> str | None:
+    """Of literal places from 1 on; before them each engine counts in its own way."""
+    places = [_whole(a) for a in node.args[1:]]
+    if any(n is None or n >= 2**31 for n in places) or places[0] == 0:
+        return None
+    return f"substring({{0}}, {', '.join(map(str, places))})"
+
+
+def _whole(node: t.Expr) -> int | None:
+    value = getattr(node, "value", None)
+    return value if isinstance(value, int) and value >= 0 and not isinstance(value, bool) else None
+
+
+SPELLINGS: dict[str, str | list[str | None] | Callable[[t.Call], str | None]] = {
     # operators: an INTEGER is never narrower than BIGINT, and a DECIMAL has the plan's digits
     "+": ["({0} + {1})", "CAST(({0} + {1}) AS {type})", "({0} + {1})", None, None, None],
     "-": [
@@ -64,12 +93,14 @@ SPELLINGS: dict[str, str | list[str | None]] = {
     # text
     "upper": _SAME_NAME,
     "lower": _SAME_NAME,
+    "substring": _substring,
     "length": ["CAST(char_length({0}) AS BIGINT)", None],
     # time
     "year": _FIELD,
     "quarter": _FIELD,
     "month": _FIELD,
     "day": _FIELD,
+    "extract": _extract,
     # number
     "abs": _SAME_NAME,
     # aggregates
@@ -109,7 +140,10 @@ SPELLINGS: dict[str, str | list[str | None]] = {
 
 def spelling(node: t.Call) -> str | None:
     """Give the template of a bound call; None where only a kernel has its meaning."""
-    found = SPELLINGS.get(node.name)
-    if isinstance(found, list):
+    name = catalogue()[node.name].name
+    found = SPELLINGS.get(name)
+    if callable(found):
+        found = found(node)
+    elif isinstance(found, list):
         found = found[node.overload]
-    return None if found is None else found.replace("{name}", node.name)
+    return None if found is None else found.replace("{name}", name)
