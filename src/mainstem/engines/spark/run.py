@@ -22,9 +22,10 @@ from mainstem.engines.embedded.types import literal as duckdb_literal
 from mainstem.engines.embedded.types import quoted as duckdb_quoted
 from mainstem.engines.spark.compile import CLOCK, SparkStatement
 from mainstem.engines.spark.failures import explained
+from mainstem.engines.spark.inplace import selected
 from mainstem.engines.spark.session import opened, register
 from mainstem.engines.spark.types import quoted, spark_type
-from mainstem.engines.spec import Event, Program, RunSettings, Statement
+from mainstem.engines.spec import Event, Program, RunSettings, SourceRead, Statement
 from mainstem.errors import InternalError
 from mainstem.plan import tree as t
 from mainstem.plan.nodes import Step
@@ -59,6 +60,17 @@ class SparkRun(Run):
         if self.settings.started_at:
             found[CLOCK] = self.settings.started_at
         return found
+
+    @cached_property
+    def read_facts(self) -> dict[str, dict[str, Any]]:
+        """Give what is known of the sources that were read, by name."""
+        return {}
+
+    def _load(self, read: SourceRead) -> Iterator[Event]:
+        for event in super()._load(read):
+            if event.kind == "source_read":
+                self.read_facts[event.name] = event.facts
+            yield event
 
     def _step(self, statement: Statement) -> Iterator[Event]:
         step = statement.step
@@ -124,6 +136,12 @@ class SparkRun(Run):
         if name in self.there:
             return
         schema = self._schema(name)
+        texts = self._in_place(name, schema)
+        if texts is not None:
+            frame = self.spark.read.parquet(*self.session.in_place[name]).selectExpr(*texts)
+            frame.createOrReplaceTempView(quoted(name))
+            self.there.add(name)
+            return
         columns = ", ".join(
             f"CAST({duckdb_quoted(n)} AS {duckdb_type(x)}) AS {duckdb_quoted(n)}" for n, x in schema
         )
@@ -135,6 +153,23 @@ class SparkRun(Run):
             name, self.session.watch(f"COPY ({select}) TO {target} (FORMAT parquet)")
         )
         self._show(name, folder)
+
+    def _in_place(self, name: str, schema: list[tuple[str, Any]]) -> list[str] | None:
+        """Give the columns that Spark reads of the files of a source itself; None when it must not.
+
+        They were checked when the source was read. Files of which some rows are dead letters, or are
+        judged, or were seen by an earlier run, hold more rows than the source has.
+        """
+        source = self.program.plan.source(name)
+        paths = self.session.in_place.get(name)
+        if source is None or not paths or not schema or self.expected.has_rules(name):
+            return None
+        is_whole = source.binding.type == "files" and not source.binding.as_dict().get(
+            "incremental"
+        )
+        if not is_whole or self.read_facts.get(name, {}).get("dead") != 0:
+            return None
+        return selected(self.session, paths, schema)
 
     def _show(self, name: str, folder: Path) -> None:
         self.spark.read.parquet(str(folder)).createOrReplaceTempView(quoted(name))
