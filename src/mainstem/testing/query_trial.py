@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mainstem.engines.embedded.compile import step_sql
 from mainstem.engines.embedded.fetch import fetch
 from mainstem.engines.embedded.session import plain_connection
 from mainstem.errors import MainstemError
+from mainstem.plan import tree as t
 from mainstem.plan.types import Schema, parse_schema
 from mainstem.sql.bind import Bound, bind
 from mainstem.testing.compare import assert_same_rows
@@ -17,6 +18,9 @@ from mainstem.testing.query_generator import LEFT, RIGHT, QueryGenerator
 from mainstem.testing.reference import RowFails
 from mainstem.testing.reference_query import answer
 from mainstem.testing.rows import sql_of_value
+
+if TYPE_CHECKING:
+    import duckdb
 
 SCHEMAS = {"l": parse_schema(LEFT), "r": parse_schema(RIGHT)}
 
@@ -33,7 +37,18 @@ class QueryOutcome:
     disagreements: list[str] = field(default_factory=list)
 
 
-def run_queries(seed: int, n_queries: int = 60) -> QueryOutcome:
+# Gives the rows of a bound query over the tables of a connection; raises when the engine fails.
+Ask = Callable[[t.Query], Sequence[tuple[Any, ...]]]
+
+
+def by_duckdb(connection: duckdb.DuckDBPyConnection) -> Ask:
+    """Ask DuckDB itself."""
+    return lambda query: fetch(connection, step_sql(query))[2]
+
+
+def run_queries(
+    seed: int, n_queries: int = 60, asking: Callable[[duckdb.DuckDBPyConnection], Ask] = by_duckdb
+) -> QueryOutcome:
     """Compare random queries over two random tables.
 
     Parameters
@@ -42,6 +57,8 @@ def run_queries(seed: int, n_queries: int = 60) -> QueryOutcome:
         Repeats tables and queries.
     n_queries : int
         How many.
+    asking : callable
+        Gives what asks an engine, for a connection that holds the tables ``l`` and ``r``.
 
     Returns
     -------
@@ -55,6 +72,7 @@ def run_queries(seed: int, n_queries: int = 60) -> QueryOutcome:
     connection.execute("SET enable_progress_bar = false")
     for name, rows in tables.items():
         connection.execute(f"CREATE TABLE {name} AS {_values(SCHEMAS[name], rows)}")
+    ask = asking(connection)
     for _ in range(n_queries):
         text = generator.query()
         try:
@@ -63,7 +81,7 @@ def run_queries(seed: int, n_queries: int = 60) -> QueryOutcome:
             outcome.n_refused += 1
             continue
         assert bound is not None
-        problem = _compared(connection, bound, tables, outcome)
+        problem = _compared(ask, bound, tables, outcome)
         if problem:
             outcome.disagreements.append(f"{text}\n    {problem}\n    tables {_shown(tables)}")
     connection.close()
@@ -78,11 +96,7 @@ def _values(schema: Schema, rows: Sequence[tuple[Any, ...]]) -> str:
     return step_sql(bound.query)
 
 
-def _compared(
-    connection: Any, bound: Bound, tables: Mapping[str, Any], outcome: QueryOutcome
-) -> str:
-    import duckdb
-
+def _compared(ask: Ask, bound: Bound, tables: Mapping[str, Any], outcome: QueryOutcome) -> str:
     outcome.n_queries += 1
     try:
         expected = answer(bound.query, tables)
@@ -91,8 +105,8 @@ def _compared(
         outcome.n_failing += 1
         return ""
     try:
-        found = fetch(connection, step_sql(bound.query))[2]
-    except duckdb.Error as error:
+        found = ask(bound.query)
+    except Exception as error:  # noqa: BLE001 - each engine has its own
         return f"the engine fails: {error}"
     outcome.n_rows += len(expected)
     try:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from mainstem.engines.embedded.compile import compile as compile_embedded
 from mainstem.engines.embedded.compile import expression_sql
-from mainstem.engines.embedded.fallible import can_fail, fails, operands, parted
+from mainstem.engines.embedded.constants import judged
+from mainstem.engines.embedded.fallible import Failure, can_fail, fails, operands, parted
 from mainstem.engines.spark.kernel import ERROR, VALUE, Kernel
 from mainstem.engines.spark.spellings import spelling
 from mainstem.engines.spark.types import literal, quoted, spark_type
@@ -99,6 +100,10 @@ class SparkPrinter(Printer):
             plain = type_ is None or type_.kind == "null"
             return "NULL" if plain else f"CAST(NULL AS {spark_type(cast('Type', type_))})"
         return value_sql(node.value, t.type_of(node))
+
+    def print_failure(self, node: Failure) -> str:
+        """Print a constant that fails where a row gets to it."""
+        return f"CAST(raise_error({literal(node.message)}) AS {spark_type(t.type_of(node))})"
 
     def print_param(self, node: t.Param) -> str:
         """Print a run parameter as a named one of the statement."""
@@ -585,5 +590,5 @@ def compile(plan: Plan) -> Program:  # noqa: A001 - the name that every engine f
 
 def _statement(step: Step) -> SparkStatement:
     printer = SparkPrinter()
-    sql = printer.query(step.query)
+    sql = printer.query(judged(step.query, expression_sql))
     return SparkStatement(step, sql, kernels=tuple(printer.kernels.values()))
