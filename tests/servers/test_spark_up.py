@@ -3,18 +3,20 @@
 import importlib.util
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 import uuid
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from mainstem.dev import Process, attach, running
-from mainstem.dev.servers.spark import status
+from mainstem.dev.servers.spark import jvm, package, status
 
 pytestmark = pytest.mark.skipif(
     not importlib.util.find_spec("pyspark"), reason="needs the extra spark"
@@ -99,6 +101,16 @@ def driver_at(address: str, folder) -> Iterator[Callable[[], str]]:
         finally:
             # Its Java too.
             os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_options_are_those_of_spark():
+    """All that its own launcher gives, and no others."""
+    (jar,) = (package.find().home / "jars").glob("spark-launcher_*.jar")
+    with zipfile.ZipFile(jar) as file:
+        text = file.read("org/apache/spark/launcher/JavaModuleOptions.class").decode("latin-1")
+    theirs = set(re.findall(r"-[-XD][\x21-\x7e]+", text))
+
+    assert theirs == {*jvm.MODULES, "--add-modules=jdk.incubator.vector"}
 
 
 @pytest.fixture

@@ -4,12 +4,10 @@ import http.server
 import importlib.util
 import json
 import os
-import re
 import socket
 import subprocess
 import sys
 import threading
-import zipfile
 from functools import partial
 from pathlib import Path
 
@@ -188,17 +186,6 @@ def test_a_java_without_the_module_is_not_asked_for_it(full, tmp_path):
         [home / "bin" / "java", *words], capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines() == ["-Da=b c", "-cp", "it's $HOME", "*"]
-
-
-@pytest.mark.skipif(not importlib.util.find_spec("pyspark"), reason="needs the extra spark")
-def test_options_are_those_of_spark():
-    """All that its own launcher gives, and no others."""
-    (jar,) = (package.find().home / "jars").glob("spark-launcher_*.jar")
-    with zipfile.ZipFile(jar) as file:
-        text = file.read("org/apache/spark/launcher/JavaModuleOptions.class").decode("latin-1")
-    theirs = set(re.findall(r"-[-XD][\x21-\x7e]+", text))
-
-    assert theirs == {*jvm.MODULES, "--add-modules=jdk.incubator.vector"}
 
 
 def answer(workers: dict[int, str], state: str = "ALIVE") -> bytes:
