@@ -1,5 +1,7 @@
 """What is printed for Spark, and what is left to a kernel; nothing here starts a JVM."""
 
+import time
+
 import pytest
 
 from mainstem.engines.spark.compile import SparkPrinter
@@ -93,6 +95,20 @@ def test_constants_are_computed_beforehand():
     assert of("d < DATE '1998-12-01' - INTERVAL '90 days'") == (
         "(`t`.`d` < DATE '1998-09-02')", [],
     )  # fmt: skip
+
+
+def test_constants_are_computed_in_utc(monkeypatch):
+    """Wherever the machine stands."""
+    monkeypatch.setenv("TZ", "Asia/Kathmandu")
+    time.tzset()
+    try:
+        assert of("date_trunc('day', TIMESTAMP '2024-01-01 23:00:00Z')") == (
+            "timestamp_micros(1704067200000000)", [],
+        )  # fmt: skip
+        assert of("hour(TIMESTAMP '2024-01-01 23:00:00Z')")[0] == "CAST('23' AS BIGINT)"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_a_constant_that_fails_does_so_only_where_a_row_gets_to_it():

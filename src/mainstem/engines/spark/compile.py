@@ -547,6 +547,8 @@ def _folded(node: t.Expr) -> str | None:
         # Instants as numbers: to give them, DuckDB needs a package for zones.
         text = f"epoch_us({sql})" if type_.kind == "timestamp" else sql
         with _calculator().cursor() as cursor:
+            # A cursor has settings of its own: its zone would be that of the machine.
+            cursor.execute("SET TimeZone = 'UTC'")
             value = cursor.execute(f"SELECT {text}").fetchall()[0][0]
     except duckdb.Error as error:
         if not is_data(error):
