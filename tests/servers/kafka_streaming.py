@@ -120,10 +120,10 @@ def consumed(kafka: Any, table: str, topic: str) -> dict[Any, int]:
 
 def stream(
     folder: Path, servers: str, topic: str, outs: dict[str, str], *, epoch_rows: int,
-    ending: str = "caught_up",
+    ending: str = "caught_up", engine: str = "embedded",
 ) -> None:  # fmt: skip
     """Run the pipeline; when nothing ends it, print how many events were read after each epoch."""
-    options = RunOptions(folder, stream=StreamSettings(ending, None, epoch_rows))
+    options = RunOptions(folder, stream=StreamSettings(ending, None, epoch_rows), engine=engine)
     total = 0
     with closing(run(pipeline(servers, topic, outs).plan(), options)) as events:
         for told in events:
@@ -132,24 +132,27 @@ def stream(
                 print(total, flush=True)
 
 
-def _in_process(switches: dict[str, str], given: tuple[Any, ...], epoch_rows: int) -> None:
+def _in_process(
+    switches: dict[str, str], given: tuple[Any, ...], epoch_rows: int, engine: str
+) -> None:
     os.environ |= switches
     try:
-        stream(*given, epoch_rows=epoch_rows)
+        stream(*given, epoch_rows=epoch_rows, engine=engine)
     except MainstemError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
 
 
 def killed(
-    folder: Path, servers: str, topic: str, outs: dict[str, str], *, epoch_rows: int, kill_at: str = ""
+    folder: Path, servers: str, topic: str, outs: dict[str, str], *, epoch_rows: int, kill_at: str = "",
+    engine: str = "embedded",
 ) -> bool:  # fmt: skip
     """Run until caught up, or until the point where it is killed; say which."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.servers.kafka_streaming"])
     switches = {"MAINSTEM_TESTING": "1", "MAINSTEM_KILL_AT": kill_at}
     given = (folder, servers, topic, outs)
-    child = context.Process(target=_in_process, args=(switches, given, epoch_rows))
+    child = context.Process(target=_in_process, args=(switches, given, epoch_rows, engine))
     child.start()
     child.join(2 * MOST_S)
     assert child.exitcode in (0, -signal.SIGKILL), (kill_at, child.exitcode)

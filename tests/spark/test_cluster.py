@@ -8,18 +8,10 @@ from pathlib import Path
 import pytest
 
 import mainstem as ms
-from mainstem.dev import server
 from mainstem.runtime.query import query
 from mainstem.runtime.run import RunOptions, run
 
 ROWS = 60_000
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    """A standalone cluster on this machine."""
-    with server("spark") as found:
-        yield found
 
 
 def pipeline(folder: Path) -> ms.Pipeline:
@@ -57,6 +49,7 @@ def executors() -> list[int]:
     ]
 
 
+@pytest.mark.xdist_group("cluster")
 @pytest.mark.parametrize("hurt", ["nothing", "an executor", "a worker"])
 def test_the_answer_is_the_same_whatever_dies(tmp_path, cluster, hurt):
     """Killed in the middle of the job: Spark computes again what is lost."""

@@ -8,7 +8,7 @@ runs outside of tests.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import field
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ from mainstem.engines.embedded.types import quoted
 from mainstem.errors import DefinitionError
 from mainstem.plan.duration import parse_duration
 from mainstem.plan.nodes import Plan, Source
-from mainstem.record import mutable
+from mainstem.record import mutable, record
 from mainstem.storage.local import points
 from mainstem.testing.case import Mark
 
@@ -156,7 +156,9 @@ class Script:
 
     def ports(self, sinks: Mapping[str, Sink]) -> Ports:
         """Give what a job is connected to."""
-        return Ports(self, {s.name: self._loader(s) for s in self.sources}, sinks, self.due)
+        return Ports(
+            self, {s.name: ScriptLoader(s, self.folder) for s in self.sources}, sinks, self.due
+        )
 
     def due(self) -> frozenset[str]:
         """Give the lookups that have a new version since the last epoch."""
@@ -264,29 +266,34 @@ class Script:
         new.write_text("".join(lines), encoding="utf-8")
         new.replace(path)
 
-    def _loader(self, source: Source) -> Callable[[Session, Slice, str], Loaded]:
-        def load(session: Session, taken: Slice, table: str) -> Loaded:
-            found = load_files(session, source, taken.data, table, str(self.folder))
-            if source.name in session.placed:
-                for index, part in enumerate(taken.parts):
-                    session.rows(
-                        f"UPDATE {table} SET {quoted(PATH)} = $1, {quoted(ROW)} = {quoted(ROW)} + $2 "
-                        f"WHERE {quoted(PART)} = {index}", [part.partition, part.start],
-                    )  # fmt: skip
-            if found.dead and found.dead_letters:
-                self._place(session, taken, found.dead_letters)
-            return found
 
-        return load
+@record
+class ScriptLoader:
+    """Loads what a script gives; a plain value, for shards that other processes compute."""
 
-    def _place(self, session: Session, taken: Slice, letters: str) -> None:
-        """Say of dead letters which record of its partition each was, as readers of streams do."""
-        for path, index in taken.data:
-            part = taken.parts[index]
-            session.rows(
-                f'UPDATE {letters} SET "path" = $1, "row" = "row" + $2 WHERE ends_with("path", $3)',
-                [part.partition, part.start, Path(path).name],
-            )
+    source: Source
+    folder: Path
+
+    def __call__(self, session: Session, taken: Slice, table: str) -> Loaded:
+        """Make the table of a slice."""
+        source = self.source
+        found = load_files(session, source, taken.data, table, str(self.folder))
+        if source.name in session.placed:
+            for index, part in enumerate(taken.parts):
+                session.rows(
+                    f"UPDATE {table} SET {quoted(PATH)} = $1, {quoted(ROW)} = {quoted(ROW)} + $2 "
+                    f"WHERE {quoted(PART)} = {index}", [part.partition, part.start],
+                )  # fmt: skip
+        if found.dead and found.dead_letters:
+            # Dead letters say which record of its partition each was, as with readers of streams.
+            for path, index in taken.data:
+                part = taken.parts[index]
+                session.rows(
+                    f'UPDATE {found.dead_letters} SET "path" = $1, "row" = "row" + $2 '
+                    'WHERE ends_with("path", $3)',
+                    [part.partition, part.start, Path(path).name],
+                )
+        return found
 
 
 def _break_off(point: str) -> None:

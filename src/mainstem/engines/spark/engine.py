@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mainstem.engines.embedded.engine import Embedded
 from mainstem.engines.spec import Event, Program, RunSettings
-from mainstem.errors import NOWHERE, Finding, UnsupportedError
+from mainstem.errors import NOWHERE, Finding
 from mainstem.plan import tree as t
 from mainstem.plan.nodes import Plan, Step, is_stream
 
@@ -30,16 +30,10 @@ class Spark(Embedded):
 
     def gaps(self, plan: Plan) -> list[Finding]:
         """Give what this version cannot run of a plan on Spark, by name."""
-        if is_stream(plan):
-            return [
-                Finding(
-                    "StreamNotYet", f"source {source.name!r} never ends, and streams run on the "
-                    "embedded engine only in this version", source.where,
-                    "run it with --engine embedded", step=source.name,
-                )
-                for source in plan.sources if not source.bounded
-            ]  # fmt: skip
         found = _missing_package() + super().gaps(plan)
+        if is_stream(plan):
+            # Its steps are the embedded engine's, wherever they are computed.
+            return found
         found += [
             Finding(
                 "FunctionNotYet", f"function {one.name!r} is written in Python, which this version "
@@ -68,14 +62,10 @@ class Spark(Embedded):
     def stream(
         self, plan: Plan, settings: RunSettings, desk: Desk | None = None
     ) -> Iterator[Event]:
-        """Refuse: see `gaps`.
+        """Run a plan over sources that never end, each partition of an epoch in a task of Spark's."""
+        from mainstem.engines.spark.stream.run import stream
 
-        Raises
-        ------
-        UnsupportedError
-            Always.
-        """
-        raise UnsupportedError("streams on Spark arrive in a later version", code="StreamNotYet")
+        return stream(plan, settings, desk, self.master)
 
     def preview(self, program: Program, settings: RunSettings) -> Iterator[Event]:
         """Judge the rows of a replay, and write nothing."""

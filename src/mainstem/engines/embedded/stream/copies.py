@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mainstem.engines.embedded.session import Session, plain_connection
 from mainstem.engines.embedded.state_file import CATALOG, state_path
-from mainstem.engines.embedded.stream.program import DEFAULT_IDLE
+from mainstem.engines.embedded.stream.program import clock_of
 from mainstem.engines.embedded.stream.statefile import (
     LOOKUPS,
     OPERATORS,
@@ -19,7 +19,6 @@ from mainstem.engines.embedded.stream.statefile import (
     read_saved,
 )
 from mainstem.engines.embedded.stream.times import Clocks, told
-from mainstem.engines.embedded.stream.watermark import SourceClock
 from mainstem.engines.embedded.types import literal, quoted
 from mainstem.errors import OutsideError, StateError
 from mainstem.sql.stream.lower import lower
@@ -81,9 +80,7 @@ def saved_times(plan: Plan, state_dir: Path) -> dict[str, Any]:
         clocks = {}
         for source in plan.sources:
             if source.name in stream.streams:
-                clock = SourceClock(
-                    source.watermark or DEFAULT_IDLE * 0, source.idle or DEFAULT_IDLE
-                )
+                clock = clock_of(source)
                 read_clock(source.name, clock, saved)
                 clocks[source.name] = clock
         return told(

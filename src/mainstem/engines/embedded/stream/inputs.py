@@ -24,9 +24,14 @@ _FEW = 4
 _SMALL = 2000
 
 
+def input_name(source: str) -> str:
+    """Give the name of the temporary table of a source's slice."""
+    return f"__in_{source}"
+
+
 def input_table(source: str) -> str:
-    """Give the temporary table of a source's slice."""
-    return quoted(f"__in_{source}")
+    """Give that name, quoted."""
+    return quoted(input_name(source))
 
 
 class Inputs:
@@ -69,7 +74,7 @@ class Inputs:
         if source.event_time:
             mark = "CAST(NULL AS BIGINT)"
             if width and self.is_judged:
-                befores = [_before(part, clock) for part in parts]
+                befores = [before(part, clock) for part in parts]
                 floors = quoted(f"__floors_{source.name}")
                 self.session.rows(f"SET VARIABLE {floors} = CAST($1 AS BIGINT[])", [befores])
                 mark = _row_watermark(source, width, micros(clock.bound))
@@ -125,7 +130,7 @@ def _row_watermark(source: Source, width: int, bound: int) -> str:
     return f"greatest(max({time}) {by_part} - {bound}, {floors}[{quoted(PART)} + 1])"
 
 
-def _before(part: Part, clock: SourceClock) -> int | None:
+def before(part: Part, clock: SourceClock) -> int | None:
     """Give the watermark of a partition before its new rows: its own, and where it joined or woke."""
     known = clock.partitions[part.partition]
     marks = [m for m in (known.watermark(clock.bound), known.floor) if m is not None]

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from secrets import token_hex
@@ -38,10 +38,8 @@ from mainstem.engines.embedded.stream.letters import keep_letters
 from mainstem.engines.embedded.stream.lookups import Lookups
 from mainstem.engines.embedded.stream.outputs import Offered, Outputs
 from mainstem.engines.embedded.stream.ports import Ports
-from mainstem.engines.embedded.stream.program import (
-    DEFAULT_IDLE,
-    Compiled,
-)
+from mainstem.engines.embedded.stream.program import Compiled, clock_of
+from mainstem.engines.embedded.stream.shards.shards import Shards
 from mainstem.engines.embedded.stream.spec import Loaded, Slice
 from mainstem.engines.embedded.stream.statefile import (
     PAUSE_S,
@@ -71,10 +69,7 @@ class Job:
     ) -> None:
         self.compiled, self.settings, self.ports, self.session = compiled, settings, ports, session
         self.stream = settings.stream or StreamSettings()
-        self.clocks = {
-            s.name: SourceClock(s.watermark or timedelta(), s.idle or DEFAULT_IDLE)
-            for s in compiled.sources
-        }
+        self.clocks: dict[str, SourceClock] = {s.name: clock_of(s) for s in compiled.sources}
         self.marks: dict[str, datetime | None] = {}
         judged = any(one.is_judged for one in compiled.operators.values())
         self.inputs = Inputs(session, is_judged=judged)
@@ -107,6 +102,10 @@ class Job:
             session, compiled.plan, settings, compiled.called, compiled.operators
         )
         self.bounded = Bounded(compiled, settings, session, ports.due, self.functions)
+        self.shards = None
+        if ports.transport is not None:
+            rules = self.judging.judges
+            self.shards = Shards(session, compiled, settings, rules, ports.transport)
 
     # Starting
 
@@ -128,6 +127,9 @@ class Job:
         changes = evolve(self.session, self.saved, self.compiled)
         for node in self.compiled.stream.nodes:
             self.create(node)
+        if self.shards is not None:
+            self.shards.create()
+            self.view_rows(self.shards)
         for step in self.compiled.plan.tables:
             change = self.outputs.create(step, is_first=not self.saved.epoch)
             if change:
@@ -171,9 +173,17 @@ class Job:
         sql = self.compiled.selects[node.name]
         if is_first:
             sql = self.compiled.firsts.get(node.name, sql)
+        if self.shards is not None:
+            sql = self.shards.select(node.name) or sql
         session = self.session
         name = self.judging.view(node.name)
         session.rows(f"CREATE OR REPLACE TEMP VIEW {name} AS {sql}")
+
+    def view_rows(self, shards: Shards) -> None:
+        """Let the nodes whose rows shards can give read them there, or compute them."""
+        for node in self.compiled.stream.nodes:
+            if node.name in shards.plan.rows:
+                self.view(node, is_first=False)
 
     # An epoch
 
@@ -245,7 +255,6 @@ class Job:
         slices = {one.source: one for one in taken.slices}
         changed: dict[str, set[str]] = {name: set() for name in self.clocks}
         self.judging.begin()
-        loaded = {name: self.load(one, counts) for name, one in slices.items() if one.rows}
         for name, silences in taken.silences.items():
             clock = self.clocks[name]
             clock.joined(silences)
@@ -257,9 +266,13 @@ class Job:
         is_due = has_moved or any(changed.values()) or is_last or is_first or is_cut
         if not is_due:
             return None
-        for source in self.compiled.sources:
-            found = slices.get(source.name)
-            self.arrange(source.name, found, loaded.get(source.name), changed[source.name])
+        for name, one in slices.items():
+            self.place(name, one, changed[name])
+        filled = {name: one for name, one in slices.items() if one.rows}
+        loaded = self.load(filled, counts)
+        for name, one in filled.items():
+            for part, latest in zip(one.parts, loaded[name].latest or (), strict=True):
+                self.clocks[name].saw(part.partition, latest)
         session.rows("BEGIN")
         self.epoch += 1
         for name, clock in self.clocks.items():
@@ -267,7 +280,7 @@ class Job:
                 clock.ended()
             self.marks[name] = clock.advance() if not is_last else clock.watermark
         self.history.note(self.clocks)
-        offered = self.walk(counts, is_first=is_first)
+        offered = self.walk(counts, filled, is_first=is_first)
         self.keep_dead(loaded)
         self.keep_dead_rows(counts)
         self.judging.count(counts)
@@ -288,8 +301,8 @@ class Job:
             name: {p: self.clocks[name].partitions[p].position for p in found}
             for name, found in changed.items() if found
         })  # fmt: skip
-        for one in offered:
-            one.delivery.committed(self.epoch, one.n_rows, one.token)
+        for offer in offered:
+            offer.delivery.committed(self.epoch, offer.n_rows, offer.token)
         facts = {
             "epoch": self.epoch, "sources": counts.sources, "steps": counts.steps,
             "sinks": counts.sinks, "watermarks": {n: c.watermark for n, c in self.clocks.items()},
@@ -298,42 +311,63 @@ class Job:
         }  # fmt: skip
         return Event("epoch_committed", self.compiled.plan.name, facts)
 
-    def load(self, taken: Slice, counts: Counts) -> Loaded:
-        """Make the table of a slice, and take its positions."""
-        table = input_table(taken.source)
-        found = self.ports.loaders[taken.source](self.session, taken, table)
-        found = self.judging.source(taken.source, found, taken.parts, table)
-        counts.sources[taken.source] = {
-            "read": found.rows, "admitted": found.admitted, "dead": found.dead,
-            "unknown_fields": found.unknown_fields,
-        }  # fmt: skip
-        self.filled.add(taken.source)
-        self.bad.check(next(s for s in self.compiled.sources if s.name == taken.source), found)
+    def load(self, slices: Mapping[str, Slice], counts: Counts) -> dict[str, Loaded]:
+        """Make the rows of slices readable, or what they come down to; give their ledgers."""
+        found: dict[str, Loaded] = {}
+        if self.shards is None:
+            for name, one in slices.items():
+                found[name] = self.ports.loaders[name](self.session, one, input_table(name))
+        else:
+            was_on = self.shards.is_on
+            found = self.shards.load(slices, self.ports.loaders, self.clocks)
+            if self.shards.is_on != was_on:
+                self.view_rows(self.shards)
+        found = self.show(slices, found)
+        for name, line in found.items():
+            counts.sources[name] = {
+                "read": line.rows, "admitted": line.admitted, "dead": line.dead,
+                "unknown_fields": line.unknown_fields,
+            }  # fmt: skip
+            self.bad.check(next(s for s in self.compiled.sources if s.name == name), line)
         return found
 
-    def arrange(
-        self, name: str, taken: Slice | None, loaded: Loaded | None, changed: set[str]
-    ) -> None:  # fmt: skip
-        """Bring a source's clock up to its slice, and make its rows readable."""
+    def load_rows(self, slices: Mapping[str, Slice], shards: Shards) -> None:
+        """Make the rows themselves readable, of which shards have only told what they come down to."""
+        found = shards.whole(slices, self.ports.loaders)
+        self.view_rows(shards)
+        self.show(slices, found)
+
+    def show(self, slices: Mapping[str, Slice], loaded: Mapping[str, Loaded]) -> dict[str, Loaded]:
+        """Judge what was loaded, and let nodes read it by the names of the sources."""
+        found = {
+            name: self.judging.source(name, one, slices[name].parts, input_table(name))
+            for name, one in loaded.items()
+        }
+        for source in self.compiled.sources:
+            name = source.name
+            has_rows = self.shards is None or self.shards.has_rows(name)
+            if name in found and has_rows:
+                parts = slices[name].parts
+                self.filled.add(name)
+                self.inputs.show(source, parts, self.clocks[name], self.judging.stopped(name))
+                latest = tuple(self.inputs.latest(source, parts, found[name]))
+                found[name] = replace(found[name], latest=latest)
+            elif name in self.filled:
+                self.inputs.empty(source)
+                self.filled.discard(name)
+        return found
+
+    def place(self, name: str, taken: Slice, changed: set[str]) -> None:
+        """Take the positions behind a slice, and let partitions with records join and wake."""
         clock = self.clocks[name]
-        source = next(s for s in self.compiled.sources if s.name == name)
-        parts = taken.parts if taken is not None else ()
-        clock.joined(part.partition for part in parts)
-        clock.woken(part.partition for part in parts if part.rows)
-        for part in parts:
+        clock.joined(part.partition for part in taken.parts)
+        clock.woken(part.partition for part in taken.parts if part.rows)
+        for part in taken.parts:
             # A part without rows is a position: a first one, or one behind records that were aborted.
             clock.partitions[part.partition].position = part.end
             changed.add(part.partition)
-        if loaded is None:
-            if name in self.filled:
-                self.inputs.empty(source)
-                self.filled.discard(name)
-            return
-        self.inputs.show(source, parts, clock, self.judging.stopped(name))
-        for part, latest in zip(parts, self.inputs.latest(source, parts, loaded), strict=True):
-            clock.saw(part.partition, latest)
 
-    def walk(self, counts: Counts, *, is_first: bool) -> list[Offered]:
+    def walk(self, counts: Counts, slices: Mapping[str, Slice], *, is_first: bool) -> list[Offered]:
         """Compute all nodes and tables; again without the rows on which an expression fails (V10)."""
         marks, nodes = dict(self.marks), self.compiled.stream.nodes
         while True:
@@ -346,6 +380,12 @@ class Job:
                     self.epoch, self.given, self.met, partial(tokens, self), counts
                 )
             except duckdb.Error as error:
+                if self.shards is not None and self.shards.is_on and slices:
+                    # Which row it was is found among the rows.
+                    self.session.rows("ROLLBACK")
+                    self.load_rows(slices, self.shards)
+                    self.begin_again(marks, counts)
+                    continue
                 before, step = tuple(done), nodes[min(len(done), len(nodes) - 1)].step
 
                 def stateful(before: tuple[StreamNode, ...] = before) -> list[str]:
@@ -356,10 +396,14 @@ class Job:
                 self.marks = dict(marks)
                 plan = self.compiled.plan
                 self.mender.search(error, plan.step(step), stateful, is_first=is_first)
-                self.marks = dict(marks)
-                counts.steps.clear()
-                counts.sinks.clear()
-                self.session.rows("BEGIN")
+                self.begin_again(marks, counts)
+
+    def begin_again(self, marks: Mapping[str, datetime | None], counts: Counts) -> None:
+        """Let an epoch that was undone be computed from its beginning."""
+        self.marks = dict(marks)
+        counts.steps.clear()
+        counts.sinks.clear()
+        self.session.rows("BEGIN")
 
     def keep_dead_rows(self, counts: Counts) -> None:
         """Keep the rows on which an expression or a Python function failed, by step."""

@@ -12,6 +12,7 @@ from mainstem.record import mutable
 
 if TYPE_CHECKING:
     from mainstem.engines.embedded.stream.job import Job
+    from mainstem.engines.embedded.stream.shards.shards import Transport
 
 Loader = Callable[[Session, Slice, str], Loaded]
 
@@ -30,3 +31,6 @@ class Ports:
     on_stop: Callable[[], None] | None = None
     # Gives another feed over the same sources, and its loaders; None when they can be read once only.
     again: Callable[[], tuple[Feed, Mapping[str, Loader]]] | None = None
+    # Who loads and computes the shards of an epoch; None when the engine's thread does. Loaders can be
+    # pickled then.
+    transport: Transport | None = None

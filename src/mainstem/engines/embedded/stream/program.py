@@ -8,12 +8,16 @@ from mainstem.engines.embedded.compile import step_sql
 from mainstem.engines.embedded.stream.operators import operator_of
 from mainstem.engines.embedded.stream.operators.operator import Operator
 from mainstem.engines.embedded.stream.spec import OPERATION
+from mainstem.engines.embedded.stream.watermark import SourceClock
 from mainstem.engines.embedded.types import quoted
 from mainstem.errors import InternalError
 from mainstem.plan.nodes import Plan, Source
 from mainstem.plan.stream import DELTA, UPDATING, StreamNode, StreamPlan
 from mainstem.record import record
 from mainstem.sql.stream.calls import Called, without_calls
+
+# Silence after which a partition holds nothing back, where the source does not say (T8).
+_IDLE = timedelta(seconds=30)
 
 
 @record
@@ -52,4 +56,6 @@ def node_columns(node: StreamNode, names: tuple[str, ...]) -> str:
     return ", ".join([*map(quoted, names), *hidden])
 
 
-DEFAULT_IDLE = timedelta(seconds=30)
+def clock_of(source: Source) -> SourceClock:
+    """Give the clock of a source before its first record."""
+    return SourceClock(source.watermark or timedelta(), source.idle or _IDLE)

@@ -12,7 +12,9 @@ from mainstem.engines.embedded.stream.feed import Threads
 from mainstem.engines.embedded.stream.job import run_job
 from mainstem.engines.embedded.stream.ports import Loader, Ports
 from mainstem.engines.embedded.stream.program import Compiled, compile_stream
-from mainstem.engines.embedded.stream.readers import reader_of
+from mainstem.engines.embedded.stream.readers import range_reader_of, reader_of
+from mainstem.engines.embedded.stream.shards.loading import Loading, sent
+from mainstem.engines.embedded.stream.shards.shards import Elsewhere
 from mainstem.engines.embedded.stream.sinks import sink_of
 from mainstem.engines.embedded.stream.spec import Sink
 from mainstem.engines.spec import Event, RunSettings, StreamSettings
@@ -69,8 +71,12 @@ def stream_gaps(plan: Plan) -> list[Finding]:
     return found
 
 
-def run_stream(plan: Plan, settings: RunSettings, desk: Desk | None = None) -> Iterator[Event]:
+def run_stream(
+    plan: Plan, settings: RunSettings, desk: Desk | None = None, elsewhere: Elsewhere | None = None
+) -> Iterator[Event]:
     """Run a plan whose check has found nothing; questions at the `desk` are answered.
+
+    With `elsewhere`, the shards of an epoch are computed there.
 
     Yields
     ------
@@ -91,7 +97,7 @@ def run_stream(plan: Plan, settings: RunSettings, desk: Desk | None = None) -> I
         # One core is for the readers and sinks: with two cores a second thread of DuckDB took more CPU
         # and no less time (measured, docs/decisions.md).
         settings = replace(settings, threads=max(1, (os.cpu_count() or 2) - 1))
-    ports, wake = _ports(compiled, settings, given, sinks)
+    ports, wake = _ports(compiled, settings, given, sinks, elsewhere)
     if desk is not None:
         from mainstem.engines.embedded.stream.answers import Answers
 
@@ -101,20 +107,27 @@ def run_stream(plan: Plan, settings: RunSettings, desk: Desk | None = None) -> I
 
 
 def _ports(
-    compiled: Compiled, settings: RunSettings, given: StreamSettings, sinks: dict[str, Sink]
-) -> tuple[Ports, Callable[[], None]]:
+    compiled: Compiled, settings: RunSettings, given: StreamSettings, sinks: dict[str, Sink],
+    elsewhere: Elsewhere | None,
+) -> tuple[Ports, Callable[[], None]]:  # fmt: skip
     """Connect a job with its sources, or with the script of a test; give what ends its waiting too."""
+    transport = None if elsewhere is None else elsewhere.compute
     if given.script is not None:
-        return given.script.ports(sinks), lambda: None
+        ports = given.script.ports(sinks)
+        ports.transport = transport
+        return ports, lambda: None
+    made = reader_of if elsewhere is None else range_reader_of
     # The feed is another one after records were read again.
     feeds: list[Threads] = []
 
     def connected() -> tuple[Threads, dict[str, Loader]]:
-        readers = {source.name: reader_of(source, settings) for source in compiled.sources}
+        readers = {source.name: made(source, settings) for source in compiled.sources}
         feeds[:] = [Threads(readers, given.epoch_rows)]
+        if elsewhere is not None:
+            return feeds[0], {s.name: Loading(s, sent(settings)) for s in compiled.sources}
         return feeds[0], {name: one.load for name, one in readers.items()}
 
-    ports = Ports(*connected(), sinks, again=connected)
+    ports = Ports(*connected(), sinks, again=connected, transport=transport)
 
     def wake() -> None:
         feeds[0].wake()

@@ -72,14 +72,36 @@ class Operator(ABC):
         self.late_change = ""
         # Calls the Python functions that the closing query reads the results of.
         self.before: Callable[[], object] | None = None
+        # Where shards have left what `taken_select` and `late_select` give; "" when nobody has.
+        self.taken_from = self.late_from = ""
 
     @abstractmethod
     def kept(self) -> str:
         """Give the SELECT of what is appended to the state of the rows in `fresh`."""
 
+    @abstractmethod
+    def taken_select(self) -> str:
+        """Give the SELECT of what the epoch's rows come down to; needs no state.
+
+        What it gives of several sets of rows, put together, does as well as what it gives of all.
+        """
+
+    def take_rows(self, session: Session) -> None:
+        """Make the table ``__taken`` of the epoch's rows."""
+        if self.taken_from:
+            taken = f"SELECT * FROM {self.taken_from}"
+        else:
+            self.show_fresh(session)
+            taken = self.taken_select()
+        session.rows(f"CREATE OR REPLACE TEMP TABLE __taken AS {taken}")
+
+    def show_fresh(self, session: Session) -> None:
+        """Make the view of the epoch's rows, each with the mark that it is judged by."""
+        session.view(self.fresh, self.marked(self.rows_sql))
+
     def create(self, session: Session) -> None:
         """Make its tables; the relations that it reads are there, without rows."""
-        session.view(self.fresh, self.marked(self.rows_sql))
+        self.show_fresh(session)
         make_like(session, self.table, self.kept(), f"the state of {self.node.step!r}")
         if self.late_sql:
             self.late_change = make_growing(
@@ -152,7 +174,8 @@ class Operator(ABC):
 
     def write_late(self, session: Session, counted: Counted) -> None:
         """Write the late rows of this epoch, and count them."""
-        session.rows(f"CREATE OR REPLACE TEMP TABLE __late AS {self.late_select()}")
+        late = f"SELECT * FROM {self.late_from}" if self.late_from else self.late_select()
+        session.rows(f"CREATE OR REPLACE TEMP TABLE __late AS {late}")
         session.rows(f"INSERT INTO {late_table(self.node.step)} BY NAME SELECT * FROM __late")
         ((n_late, n_partly),) = session.rows(
             f"SELECT count(*), count(*) FILTER (WHERE {self.partly_test}) FROM __late"

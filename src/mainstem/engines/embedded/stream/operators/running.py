@@ -44,8 +44,13 @@ class Running(Operator):
         """Give parts where all aggregates have them, else the rows."""
         if self.partials is None:
             return f"SELECT * {without_watermark(self)} FROM {self.fresh}"
-        made = [f"{sql} AS {column}" for p in self.partials for column, sql in p.makes]
-        return self.grouped(self.fresh, made)
+        return self.grouped(self.fresh, _makes(self.partials))
+
+    def taken_select(self) -> str:
+        """Give what is kept, with of how many rows it is."""
+        if self.partials is None:
+            return f"SELECT *, 1 AS __n FROM ({self.kept()})"
+        return self.grouped(self.fresh, [*_makes(self.partials), "count(*) AS __n"])
 
     def grouped(self, source: str, made: list[str]) -> str:
         """Give one part for each key."""
@@ -67,22 +72,23 @@ class Running(Operator):
     def epoch(self, session: Session, mark: datetime | None) -> Counted:
         """Give the new rows of the keys that the epoch has touched."""
         counted = Counted()
-        session.view(self.fresh, self.rows_sql)
-        ((counted.arrived,),) = session.rows(f"SELECT count(*) FROM {self.fresh}")
+        self.take_rows(session)
+        ((arrived,),) = session.rows("SELECT coalesce(sum(__n), 0) FROM __taken")
+        counted.arrived = int(arrived)
         # The one group of an aggregate without keys is there before its first row.
         is_begun = bool(self.node.keys or self.log.rows or self.is_given)
         if not counted.arrived and is_begun:
             self.give_none(session)
             return counted
         self.is_given = True
-        session.rows(f"CREATE OR REPLACE TEMP TABLE __taken AS {self.kept()}")
+        session.rows("ALTER TABLE __taken DROP COLUMN __n")
         before = f"SELECT s.* FROM {self.table} AS s WHERE {touched(self.node.keys, '__taken')}"
         self.close(session, f"({before} UNION ALL SELECT * FROM __taken)")
         counted.rows_out = self.give(session, self.query_sql)
         self.log.add(session, self.table, "SELECT * FROM __taken")
         if self.partials is not None and self.log.is_long:
-            unions = [f"{sql} AS {column}" for p in self.partials for column, sql in p.unions]
-            self.log.rewrite(session, self.table, self.grouped(self.table, unions))
+            unions = self.grouped(self.table, _unions(self.partials))
+            self.log.rewrite(session, self.table, unions)
         return counted
 
     def out_mark(self, mark: datetime | None) -> datetime | None:

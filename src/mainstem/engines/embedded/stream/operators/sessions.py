@@ -174,11 +174,14 @@ class Sessions(Operator):
         self.keep_open(session)
         return counted
 
+    def taken_select(self) -> str:
+        """Give the rows, with whether they are late."""
+        is_late = f"coalesce({self.late_test}, FALSE)" if self.is_judged else "FALSE"
+        return f"SELECT *, {is_late} AS {LATE} FROM {self.fresh}"
+
     def take(self, session: Session, counted: Counted) -> None:
         """Take the epoch's rows, the late ones aside."""
-        is_late = f"coalesce({self.late_test}, FALSE)" if self.is_judged else "FALSE"
-        made = f"SELECT *, {is_late} AS {LATE} FROM ({self.rows_sql})"
-        session.rows(f"CREATE OR REPLACE TEMP TABLE __taken AS {made}")
+        self.take_rows(session)
         ((total, n_late, earliest),) = session.rows(
             f"SELECT count(*), count(*) FILTER (WHERE {LATE}), epoch_us(min({quoted(TIME)}) FILTER "
             f"(WHERE NOT {LATE})) FROM __taken"

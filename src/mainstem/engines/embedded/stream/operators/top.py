@@ -44,6 +44,10 @@ class Top(Operator):
         """Keep the rows."""
         return f"SELECT * FROM {self.fresh}"
 
+    def taken_select(self) -> str:
+        """Give the rows."""
+        return f"SELECT * FROM {self.fresh}"
+
     def closed_view(self, session: Session, test: str) -> None:
         """Let all kept rows be numbered."""
         session.rows(
@@ -53,9 +57,8 @@ class Top(Operator):
     def epoch(self, session: Session, mark: datetime | None) -> Counted:
         """Number the rows of the partitions that have new ones."""
         counted = Counted()
-        ((counted.arrived,),) = session.rows(
-            f"CREATE OR REPLACE TEMP TABLE __taken AS {self.rows_sql}"
-        )
+        self.take_rows(session)
+        ((counted.arrived,),) = session.rows("SELECT count(*) FROM __taken")
         before = f"SELECT s.* FROM {self.table} AS s WHERE {touched(self.node.keys, '__taken')}"
         session.rows(
             f"CREATE OR REPLACE TEMP TABLE {OUT} AS {before} UNION ALL SELECT * FROM __taken"

@@ -105,23 +105,20 @@ class Windows(Operator):
         self.earliest = self.first_end(session)
         return counted
 
+    def taken_select(self) -> str:
+        """Give the parts, or the rows, with whether they are late and of how many rows they are."""
+        is_late = f"coalesce({self.late_test}, FALSE)" if self.is_judged else "FALSE"
+        if self.partials is None:
+            return f"SELECT *, {is_late} AS {LATE}, 1 AS __n FROM {self.fresh}"
+        keys = self.own_keys
+        parts = [f"{sql} AS {column}" for p in self.partials for column, sql in p.makes]
+        columns = ", ".join([*keys, *parts, quoted(END), f"{is_late} AS {LATE}", "count(*) AS __n"])
+        group = ", ".join([*keys, quoted(END), LATE] if self.is_judged else [*keys, quoted(END)])
+        return f"SELECT {columns} FROM {self.fresh} GROUP BY {group}"
+
     def take(self, session: Session, counted: Counted) -> None:
         """Append the epoch's rows, the late ones aside."""
-        is_late = f"coalesce({self.late_test}, FALSE)" if self.is_judged else "FALSE"
-        session.view(self.fresh, self.marked(self.rows_sql))
-        if self.partials is None:
-            made = f"SELECT *, {is_late} AS {LATE}, 1 AS __n FROM {self.fresh}"
-        else:
-            keys = self.own_keys
-            parts = [f"{sql} AS {column}" for p in self.partials for column, sql in p.makes]
-            columns = ", ".join(
-                [*keys, *parts, quoted(END), f"{is_late} AS {LATE}", "count(*) AS __n"]
-            )
-            group = ", ".join(
-                [*keys, quoted(END), LATE] if self.is_judged else [*keys, quoted(END)]
-            )
-            made = f"SELECT {columns} FROM {self.fresh} GROUP BY {group}"
-        session.rows(f"CREATE OR REPLACE TEMP TABLE __taken AS {made}")
+        self.take_rows(session)
         ((total, n_late, earliest),) = session.rows(
             f"SELECT coalesce(sum(__n){self.once}, 0), coalesce(sum(__n) FILTER (WHERE {LATE}), 0), "
             f"min({quoted(END)}) FILTER (WHERE NOT {LATE}) FROM __taken"

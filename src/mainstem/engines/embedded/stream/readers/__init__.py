@@ -38,3 +38,15 @@ def reader_of(source: Source, settings: RunSettings) -> Reader:
 
         return stdin_reader(source, settings)
     raise InternalError(f"source {source.name!r} of type {kind} has no reader")
+
+
+def range_reader_of(source: Source, settings: RunSettings) -> Reader:
+    """Give what says which records are there, for others to read them; else what reads them.
+
+    Slices of the first kind have no data.
+    """
+    if source.binding.type == "kafka":
+        from mainstem.engines.embedded.stream.readers.kafka.ranges import RangeReader
+
+        return RangeReader(source, settings)
+    return reader_of(source, settings)

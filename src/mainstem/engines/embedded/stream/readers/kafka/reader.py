@@ -204,8 +204,10 @@ class KafkaReader:
             self._add(topic, place, offset)
         taken = self._taken(most_rows, wait_s)
         self._remember(taken)
+        return self._slice(taken, is_end=all(slot.is_at_end for slot in taken.slots))
+
+    def _slice(self, taken: Taken, *, is_end: bool) -> Slice | None:
         parts = self._parts(taken)
-        is_end = all(slot.is_at_end for slot in taken.slots)
         if not parts and not is_end:
             return None
         table = taken.table or empty(**self._with)
