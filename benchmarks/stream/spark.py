@@ -1,10 +1,10 @@
-"""Spark Structured Streaming, its session in a process that stays."""
+"""Sessions of Spark in processes that stay: Structured Streaming by hand, and Mainstem on Spark."""
 
 from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from benchmarks.process import ProcessFailedError, python
@@ -52,13 +52,24 @@ class Spark:
             raise ProcessFailedError(f"Spark: {said!r} instead of {word!r}\n{self.complaint()}")
 
 
-@contextmanager
-def spark(folder: Path, servers: str, topic: str) -> Iterator[Spark]:
-    """Have a session on all cores for as long as a block runs."""
-    home, log = folder / "spark", folder / "spark.log"
-    home.mkdir()
+def spark(folder: Path, servers: str, topic: str) -> AbstractContextManager[Spark]:
+    """Have a session of Structured Streaming on all cores for as long as a block runs."""
     files = ",".join(map(str, sorted(jars("spark").glob("*.jar"))))
-    command = python("stream/spark_session.py", servers, topic, home, files)
+    return _session("stream/spark_session.py", folder / "spark", (servers, topic), (files,))
+
+
+def own_spark(folder: Path, servers: str, topic: str) -> AbstractContextManager[Spark]:
+    """Have a session on all cores in which Mainstem runs its pipeline."""
+    return _session("stream/own_spark_session.py", folder / "own-spark", (servers, topic), ())
+
+
+@contextmanager
+def _session(
+    script: str, home: Path, before: tuple[str, ...], behind: tuple[str, ...]
+) -> Iterator[Spark]:
+    home.mkdir()
+    log = home.with_suffix(".log")
+    command = python(script, *before, home, *behind)
     with log.open("w") as complaints:
         child = subprocess.Popen(
             command, cwd=home, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints,
