@@ -53,8 +53,9 @@ def is_data(error: duckdb.Error) -> bool:
 
 
 def explained(
-    error: duckdb.Error, step: Step | None, *, doing: str = "", culprit: str = ""
-) -> MainstemError:
+    error: duckdb.Error, step: Step | None, *, doing: str = "", culprit: str = "",
+    where: Place = NOWHERE,
+) -> MainstemError:  # fmt: skip
     """Give a DuckDB error as an error of ours.
 
     Parameters
@@ -67,10 +68,12 @@ def explained(
         What was being done, such as ``writing out.parquet``.
     culprit : str
         The expression and the row that failed, when they were found.
+    where : Place, optional
+        What is to be corrected, when that is no step.
     """
     said = words(error)
     facts: dict[str, Any] = {"engine_message": str(error)}
-    where = step.where if step else NOWHERE
+    where = step.where if step else where
     name = step.name if step else ""
     prefix = f"{doing}: " if doing else ""
     if isinstance(error, duckdb.OutOfMemoryException) and not is_full(said):
