@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -31,6 +32,8 @@ _FULL = ("No space left on device", "Disk quota exceeded", "File too large")
 _RIGHTS = ("Permission denied", "Read-only file system", "Operation not permitted")
 
 
+# What failed in another thread stands as JSON in the message of the one that waited for it.
+_WRAPPED = pattern(r'\{"exception_type":"\w+","exception_message":"((?:[^"\\]|\\.)*)".*\}')
 # A text that our compiled cast marked, so that DuckDB refuses what it would misread.
 _MARKED = pattern(r"Could not convert string '.*' to ", re.DOTALL)
 
@@ -38,6 +41,9 @@ _MARKED = pattern(r"Could not convert string '.*' to ", re.DOTALL)
 def words(error: BaseException) -> str:
     """Give DuckDB's message without the text of our compiled SQL below it, or what a guard says."""
     said = str(error).split("\n\nLINE ", maxsplit=1)[0].strip()
+    wrapped = _WRAPPED.search(said)
+    if wrapped:
+        said = json.loads(f'"{wrapped[1]}"')
     # The guard fails as a cast of these words, around which DuckDB speaks of the format of dates.
     return OUTSIDE if f'"{OUTSIDE}"' in said else said
 
