@@ -101,6 +101,11 @@ def explained(
             code="ExpressionFailed", fix="filter the row out, or use the try_ form of the function",
             **facts,
         )  # fmt: skip
+    if "already attached by database" in said:
+        return BusyError(
+            f"{prefix}the DuckDB file is open in this process too: {said.splitlines()[0]}",
+            where=where, step=name, code="FileLocked", fix="close that connection and run again", **facts,
+        )  # fmt: skip
     if "LIMIT/OFFSET cannot be negative" in said:
         return DataError(
             f"{prefix}a parameter makes LIMIT or OFFSET negative", where=where, step=name,

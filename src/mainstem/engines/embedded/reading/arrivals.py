@@ -246,7 +246,8 @@ class Arrivals:
         n_new = total - behind
         at = fingerprint([place, start, last, total])
         return Event(event.kind, event.name, event.facts | {
-            "rows": n_new, "admitted": n_new, "known": behind, "position": at,
+            # Each run looks at all of the table for bad rows, and keeps the letters of all of them.
+            "rows": n_new + event.facts["dead"], "admitted": n_new, "known": behind, "position": at,
             "cursor": last,
         })  # fmt: skip
 
