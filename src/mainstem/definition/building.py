@@ -102,15 +102,22 @@ def operands(node: t.Expr) -> tuple[t.Expr, ...]:
     return (node,)
 
 
-def parts_of(conditions: Sequence[Expr]) -> tuple[t.Expr, ...]:
+def parts_of(conditions: Sequence[object]) -> tuple[t.Expr, ...]:
     """Give the single conditions of a filter."""
-    return tuple(
-        part
-        for condition in conditions
-        for part in (
-            condition.chain[1] if condition.chain[0] == "and" else (column_of(condition).node,)
-        )
-    )
+    return tuple(part for condition in conditions for part in _parts(condition))
+
+
+def _parts(condition: object) -> tuple[t.Expr, ...]:
+    """Give the conditions that AND connects; a text would be a value, not SQL."""
+    if not isinstance(condition, Expr):
+        is_text = isinstance(condition, str)
+        raise DefinitionError(
+            f"filter takes conditions on columns, not {condition!r}", where=here().place,
+            code="VerbArguments",
+            fix=f"write ms.expr({condition!r})" if is_text else 'write ms.col("a") > 1',
+        )  # fmt: skip
+    kind, parts = condition.chain
+    return parts if kind == "and" else (column_of(condition).node,)
 
 
 def has_window(node: t.Node) -> bool:

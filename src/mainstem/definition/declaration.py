@@ -104,10 +104,13 @@ class StepDeclaration:
             return VerbText(written(tree), where, self.name, query=tree)
         if not isinstance(value, str) or not value.strip():
             given = "nothing" if value is None or value == "" else f"{type(value).__name__}"
+            # What `group_by` gives is no frame yet.
+            is_grouped = hasattr(value, "agg")
             raise DefinitionError(
                 f"{self.kind} {self.name!r} gives {given}, not SQL", where=self.where,
                 step=self.name, code="SqlMissing",
-                fix='return "SELECT …" from the function, or p.ref("name") and its verbs',
+                fix="add .agg(n=ms.count())" if is_grouped
+                else 'return "SELECT …" from the function, or p.ref("name") and its verbs',
             )  # fmt: skip
         return Text(value, self.text_at or Place(self.where.file, 1, 1), self.name)
 

@@ -208,7 +208,10 @@ class Pipeline(Recorder):
         where, _ = caller()
         found = self.attempt(where, "", lambda: declared_param(name, type, default, where))
         param = found or Param(str(name), parse_schema("p string").fields[0].type, where=where)
-        if found is not None:
+        if found is None:
+            # So that its readers are not told to declare what is declared wrongly.
+            self.broken.add(param.name)
+        else:
             self.add_param(param)
         return param
 

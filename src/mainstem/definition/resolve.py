@@ -164,6 +164,7 @@ class _Work:
                 )  # fmt: skip
         self.all_steps()
         expectations = self._expectations()
+        self._functions_out_of_place()
         self._refs()
         self._unused()
         if not self.pipeline.steps and not self.findings.errors:
@@ -337,6 +338,19 @@ class _Work:
         known = [declared.name for declared in self.pipeline.declarations()]
         whole = {n: s for n, s in schemas.items() if n not in self.failed}
         return self.rules.expectations(whole, params, known)
+
+    def _functions_out_of_place(self) -> None:
+        """Say of a Python function in a rule or `delete_when` that it is none of theirs.
+
+        Steps know it, so a function that was declared and not found stands in a condition.
+        """
+        names = tuple(f"no function {one.name!r}" for one in self.pipeline.functions)
+        for i, found in enumerate(self.findings.items):
+            if found.code == "FunctionNotFound" and found.what.endswith(names):
+                self.findings.items[i] = dataclasses.replace(
+                    found, what=f"{found.what} in a condition: it is a Python function",
+                    fix="call it in a view, and write the condition about that column",
+                )  # fmt: skip
 
     # What only the whole shows
 

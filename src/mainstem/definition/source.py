@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from mainstem.connectors.arrow.options import ArrowSource
+from mainstem.connectors.arrow.schema import Column
 from mainstem.connectors.spec import Connector, connector, read_options
 from mainstem.definition.binding import bound, is_text
 from mainstem.definition.declaration import SourceDeclaration
 from mainstem.definition.expectation import MAX_BAD_FIX, wrong_max_bad
 from mainstem.errors import Finding, Findings, Place, listing, nearest
 from mainstem.plan.nodes import Binding, Source
-from mainstem.plan.types import Field, Schema, parse_schema
+from mainstem.plan.types import Field, Schema, Type, parse_schema
 from mainstem.settings.values import Settings
 
 # A text file has columns of its own; `line` is what nearly everybody wants of them.
@@ -89,11 +91,15 @@ class SourceWork:
         columns = read_options(ArrowSource, binding).data.columns
         unknown = [column for column in columns if column.type is None]
         if unknown:
-            rest = ", ".join(str(column) for column in columns if column.type is not None)
             self._add(
                 "ArrowType", f"source {declared.name!r} has columns without a type here: "
-                f"{listing(map(str, unknown))}", declared.where,
-                f'leave them out: schema="{rest}"', declared.name,
+                f"{listing(map(str, unknown))}", declared.where, _arrow_fix(columns), declared.name,
+            )  # fmt: skip
+            return None
+        if not all(column.name for column in columns):
+            self._add(
+                "ArrowType", f"source {declared.name!r} has a column without a name", declared.where,
+                "name it in the object", declared.name,
             )  # fmt: skip
             return None
         fields = [Field(c.name, c.type, c.nullable) for c in columns if c.type is not None]
@@ -193,3 +199,17 @@ class SourceWork:
 
     def _add(self, code: str, what: str, where: Place, fix: str, step: str = "") -> None:
         self.findings.add(Finding(code, what, where, fix, step=step))
+
+
+def _arrow_fix(columns: Sequence[Column]) -> str:
+    """Give the schema that can be declared; nothing but NULL fits any type, so text is offered."""
+    fields = tuple(
+        Field(column.name, column.type or Type("string"), column.nullable)
+        for column in columns if column.type is not None or column.is_null
+    )  # fmt: skip
+    if not fields:
+        return "cast them in the object"
+    text = str(Schema(fields))
+    schema = f"schema={text!r}" if '"' in text else f'schema="{text}"'
+    has_null = any(column.is_null for column in columns)
+    return f"{'say which type is meant' if has_null else 'leave them out'}: {schema}"

@@ -303,7 +303,7 @@ class Verbs(ABC):
             For an unknown kind, or a condition that is missing or too many.
         """
         at = here()
-        left, right = self.frame(), other.frame()
+        left, right = self.frame(), _other("join", other)
         if how not in JOINS:
             close = nearest(str(how), JOINS)
             raise DefinitionError(
@@ -340,7 +340,7 @@ class Verbs(ABC):
         frame = self.frame()
         query = frame.tree
         for other in others:
-            right = other.frame()
+            right = _other("union", other)
             body = t.SetOperation(
                 "union", b.part_of_set(query), b.part_of_set(right.tree), not distinct, by_name,
                 at=here(),
@@ -370,3 +370,14 @@ def _starred(query: t.Query, **words: Any) -> t.Query:
     """Give an open query whose star has words behind it."""
     star = t.Star(at=here(), **words)
     return b.changed(query, items=(t.Item(star, at=star.at),))
+
+
+def _other(verb: str, other: object) -> Frame:
+    """Give the frame that a verb takes besides its own."""
+    if not isinstance(other, Verbs):
+        is_text = isinstance(other, str)
+        raise DefinitionError(
+            f"{verb} takes a frame, not {other!r}", where=here().place, code="VerbArguments",
+            fix=f"write p.ref({other!r})" if is_text else 'write p.ref("name") or a frame of verbs',
+        )  # fmt: skip
+    return other.frame()

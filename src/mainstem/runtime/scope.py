@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from mainstem.engines.spec import Engine, Written
-from mainstem.errors import Findings, SettingsError, StateError, UnsupportedError, listing
+from mainstem.errors import (
+    NOWHERE,
+    Findings,
+    Place,
+    SettingsError,
+    StateError,
+    UnsupportedError,
+    listing,
+)
 from mainstem.plan.nodes import Plan, Source, fingerprint, is_stream
 from mainstem.plan.selection import above, below, narrowed, replayed
 from mainstem.record import record
@@ -46,11 +54,16 @@ def refuse_unsafe(plan: Plan, tables: frozenset[str], run_key: str) -> None:
         raise SettingsError(
             f"table {keyless[0]!r} appends all rows of full sources: a second run would write them "
             "again", code="AppendNeedsKey", fix="add --run-key, such as --run-key 2026-01-31",
-            step=keyless[0],
+            step=keyless[0], where=_place(plan, keyless[0]),
         )  # fmt: skip
     _refuse_left_behind(
         plan, tables, ("is not selected", "are not selected"), ("select it too", "select them too")
     )
+
+
+def _place(plan: Plan, table: str) -> Place:
+    step = plan.step(table)
+    return NOWHERE if step is None else step.where
 
 
 def scope(
@@ -82,6 +95,7 @@ def scope(
             raise StateError(
                 f"run {found.run_id} wrote table {name!r} with the key {run_key!r}, by another "
                 "definition or with other parameters", code="RunKeyTaken", step=name,
+                where=_place(plan, name),
                 fix="give this run a key of its own",
             )  # fmt: skip
     left = tables - already.keys()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from mainstem.definition.pipeline import Pipeline
 from mainstem.definition.resolve import Resolved, resolve
 from mainstem.engines.spec import Event
-from mainstem.errors import Finding, Findings
+from mainstem.errors import Finding, Findings, SettingsError
 from mainstem.record import record
 from mainstem.runtime.run import RunOptions, load_engine, refuse_gaps, run
 from mainstem.runtime.state import state_dir as default_state_dir
@@ -197,6 +197,12 @@ def run_options(
     backup_every: str = "", backup_keep: int | None = None,
 ) -> RunOptions:  # fmt: skip
     """Give the options of a run; what is given here is closer than what mainstem.toml says."""
+    if not isinstance(run_key, str):
+        raise SettingsError(
+            f"run_key is {run_key!r}, not a text",
+            code="OptionType",
+            fix=f'write run_key="{run_key}"',
+        )
     said = {name: setting.value for name, setting in resolved.settings.run().items()}
     to, every = backup_to or said.get("backup_to", ""), backup_every or said.get("backup_every", "")
     keep = said.get("backup_keep") if backup_keep is None else backup_keep

@@ -311,6 +311,11 @@ class Binder(RelationBinder):
                 made += self.star(item.expr, scope)
             else:
                 made.append(item)
+        stars = [i.expr for i in items if isinstance(i.expr, t.Star) and i.expr.exclude]
+        if not made and stars and any(relation.columns for relation in scope.relations):
+            self.report(
+                "SqlSyntax", "no column is left to select", stars[0], "leave fewer of them out"
+            )
         # A named output keeps its name; only unnamed ones make way: `sum(x), sum(y)` are two.
         taken = {i.name.lower() for i in made if i.name}
         named: list[t.Item] = []

@@ -31,7 +31,7 @@ class Case:
     `defect` is its line in docs/bad-input.md. Either `refused` is the code of the error that stops
     the run whatever `on_bad` says, or `good` are the ids of the rows that are read and `bad` the
     records that are not. A good row with the id n is (n, n.50, 2024-01-31), unless `rows` says
-    what is read.
+    what is read. The source names the file, or the `glob`.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Case:
     says: str = ""
     schema: str = SCHEMA
     options: dict[str, Any] = field(default_factory=dict)
+    glob: str = ""
 
     def expected(self) -> list[tuple[Any, ...]]:
         """Give the rows that have to be read, in order."""
@@ -59,7 +60,7 @@ class Case:
             self.data(path)
         else:
             path.write_bytes(self.data)
-        return path
+        return folder / self.glob if self.glob else path
 
 
 def row_of(number: int) -> tuple[int, Decimal, date]:

@@ -103,6 +103,15 @@ def _folder_with_link(path: Path) -> None:
     (path / "b.csv").symlink_to(path / "nowhere.csv")
 
 
+def _linked_folder(path: Path) -> None:
+    # Beside the folder, not in it: a walk that does not follow links would give no row.
+    elsewhere = path.with_name("elsewhere")
+    _folder(elsewhere)
+    path.mkdir()
+    (path / "sub").symlink_to(elsewhere)
+    (elsewhere / "back").symlink_to(path)
+
+
 def _folder(path: Path) -> None:
     path.mkdir()
     (path / "a.csv").write_bytes(csv(line(1)))
@@ -126,18 +135,24 @@ def _unreadable(path: Path) -> None:
 
 
 def _path(
-    name: str, defect: str, data: Callable[[Path], None], code: str, file: str = "in.csv"
-) -> Case:
-    return Case(name, defect, file, data, refused=code, says=file.partition(".")[0])
+    name: str, defect: str, data: Callable[[Path], None], code: str, file: str = "in.csv",
+    glob: str = "",
+) -> Case:  # fmt: skip
+    return Case(name, defect, file, data, refused=code, says=file.partition(".")[0], glob=glob)
 
 
 PATHS = (
     _path("no such file", "a path that matches nothing", lambda _: None, "FileNotFound"),
-    _path("dangling link", "a link to nothing", _missing_target, "FileNotFound"),
-    _path("link to itself", "a link to nothing", _loop, "FileNotFound"),
+    _path("dangling link", "a link to nothing", _missing_target, "FileNotRead"),
+    _path("link to itself", "a link to nothing", _loop, "FileNotRead"),
     _path("dangling link in a folder", "a link to nothing", _folder_with_link, "FileNotRead"),
+    _path("dangling link that a glob matches", "a link to nothing", _folder_with_link, "FileNotRead",
+          glob="in.csv/*.csv"),
+    Case("folder behind a link, in a circle", "a folder behind a link", "in", _linked_folder, (1, 2)),
     _path("empty folder", "an empty folder", lambda path: path.mkdir(), "FileNotFound"),
     Case("folder with the name of a file", "a folder where a file was expected", "in.csv", _folder, (1, 2)),
+    Case("folder that a glob matches", "a folder where a file was expected", "in.csv", _folder, (1, 2),
+         glob="*.csv"),
     _path("FIFO", "a pipe, socket or device", os.mkfifo, "FileNotRead"),
     _path("FIFO in a folder", "a pipe, socket or device", _folder_with_fifo, "FileNotRead"),
     _path("FIFO for Parquet", "a pipe, socket or device", os.mkfifo, "FileNotRead", "in.parquet"),

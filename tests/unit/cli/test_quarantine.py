@@ -149,6 +149,14 @@ def test_settings_and_values_share_an_option(shop, capsys):
     assert found["set"] == ["amount = 1.5 + 1.5"]
 
 
+def test_value_without_an_expression_is_told_as_one(shop, capsys):
+    """Not as a setting of the pipeline, which this option is elsewhere."""
+    found = call(capsys, "quarantine", "replay", "orders__quarantine", "--yes", "--set", "amount")
+
+    assert "a --set has no '='" in found.err
+    assert 'fix: write --set "column = expression"' in found.err
+
+
 def test_dropped_rows_stay_and_are_counted(shop, capsys):
     """The journal has who did it, before and after."""
     assert document(capsys, "drop", "orders__quarantine", "--id", "1-2", "--yes") == {

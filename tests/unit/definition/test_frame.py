@@ -1,7 +1,10 @@
 """Frames as values: pure, comparable, and shown with their columns."""
 
+import pytest
+
 import mainstem as ms
 from mainstem import col
+from mainstem.errors import CheckFailed, DefinitionError
 
 
 def pipeline():
@@ -53,3 +56,36 @@ def test_frame_without_a_pipeline_shows_its_sql():
     alone = type(frame)(frame.tree, frame.name)
 
     assert alone._repr_html_() == "<pre>SELECT * FROM &quot;orders&quot;</pre>"
+
+
+@pytest.mark.parametrize(
+    ("build", "what", "fix"),
+    [
+        (lambda t: t.filter("id > 1"), "filter takes conditions on columns, not 'id > 1'",
+         "write ms.expr('id > 1')"),
+        (lambda t: t.filter(True), "filter takes conditions on columns, not True",
+         'write ms.col("a") > 1'),
+        (lambda t: t.join("o", "id"), "join takes a frame, not 'o'", "write p.ref('o')"),
+        (lambda t: t.union([1]), r"union takes a frame, not \[1\]",
+         'write p.ref("name") or a frame of verbs'),
+    ],
+)  # fmt: skip
+def test_what_other_libraries_take_as_text_is_told(build, what, fix):
+    """Not as the attribute that a text has not."""
+    p = ms.Pipeline("p")
+    with pytest.raises(DefinitionError, match=what) as caught:
+        build(p.source("t", ms.files("t.parquet"), schema="id bigint"))
+
+    assert caught.value.finding.fix == fix
+    assert caught.value.finding.where.file == __file__
+
+
+def test_groups_without_an_aggregate_are_no_table():
+    """`group_by` gives something that waits for `agg`."""
+    p = ms.Pipeline("p")
+    t = p.source("t", ms.files("t.parquet"), schema="id bigint")
+    p.table("x", t.group_by("id"))
+
+    with pytest.raises(CheckFailed) as caught:
+        p.check()
+    assert caught.value.findings[0].fix == "add .agg(n=ms.count())"

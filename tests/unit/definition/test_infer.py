@@ -208,6 +208,15 @@ def test_parquet_and_duckdb_have_their_own_types(tmp_path):
         infer_schema(duckdb_table("x.duckdb", "odd"), tmp_path)
 
 
+def test_parquet_column_of_nothing_but_null_is_text(tmp_path):
+    """As an empty column of a CSV file: any type would do, and the others are worth knowing."""
+    import pyarrow
+    import pyarrow.parquet
+
+    pyarrow.parquet.write_table(pyarrow.table({"a": [1], "b": [None]}), tmp_path / "p.parquet")
+    assert str(infer_schema(files("p.parquet"), tmp_path)) == "a bigint, b string"
+
+
 def test_folders_of_a_hive_layout_are_columns(tmp_path):
     """After those of the file, whole numbers only when every folder has one."""
     for day, place in (("1", "a"), ("2", "7")):

@@ -98,3 +98,14 @@ def test_wrong_declaration_is_a_finding_at_its_line(name, type_, default, code):
     assert found.code == code
     assert found.where.file == __file__
     assert p.params == []
+
+
+def test_wrong_declaration_is_the_only_mistake_that_is_told():
+    """Its readers are right: the way out is not to declare it a second time."""
+    p = Pipeline("p")
+    p.param("day", "date", default="soon")
+    p.table("t", "SELECT 1 AS one WHERE :day IS NOT NULL")
+
+    with pytest.raises(CheckFailed) as caught:
+        p.check()
+    assert [found.code for found in caught.value.findings] == ["ParameterValue"]

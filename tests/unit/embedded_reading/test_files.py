@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from mainstem.connectors.duckdb import duckdb as duckdb_table
@@ -292,6 +294,23 @@ def test_parquet_types_that_fit(tmp_path: Path) -> None:
     ).fetchall()
     assert rows == [(1, "1.50", 1704067200000000, [1], {"x": 1, "y": "z"})]
     assert (report.read, report.unknown_fields, report.checked_columns) == (1, 1, ())
+
+
+def test_parquet_column_of_nothing_but_null_fits_any_type(tmp_path: Path) -> None:
+    """Dataframes write such a day without a type, and its neighbours with one."""
+    for name, values in (("a", [None, None]), ("b", [3, None])):
+        table = pyarrow.table({"id": [1, 2], "n": pyarrow.array(values), "s": [{"x": None}] * 2})
+        pyarrow.parquet.write_table(table, tmp_path / f"{name}.parquet")
+    connection = duckdb.connect()
+    report = scan(
+        connection, source(tmp_path / "*.parquet", "id bigint, n bigint, s struct(x string)")
+    )
+
+    assert connection.execute(f"SELECT n, s FROM ({report.select}) ORDER BY n").fetchall() == [
+        (3, {"x": None}), (None, {"x": None}), (None, {"x": None}), (None, {"x": None}),
+    ]  # fmt: skip
+    with pytest.raises(DataError, match="1 bad row"):
+        scan(connection, source(tmp_path / "b.parquet", "n bigint not null"))
 
 
 @pytest.mark.parametrize(

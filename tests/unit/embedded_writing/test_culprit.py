@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import duckdb
 import pytest
 
 from mainstem.connectors.files import files
 from mainstem.definition.pipeline import Pipeline
+from mainstem.engines.embedded.failures import explained
 from mainstem.errors import DataError
 
 
@@ -22,6 +24,19 @@ def message(p: Pipeline, tmp_path) -> str:
     with pytest.raises(DataError) as caught:
         p.run(base_dir=tmp_path)
     return str(caught.value)
+
+
+def test_failure_of_another_thread_is_told_in_its_own_words():
+    """As DuckDB 2.0 reports a full disk, met by a thread that writes while others compute."""
+    error = duckdb.IOException(
+        "IO Error: Async write failed for range [offset=1439373, size=1184736]: "
+        '{"exception_type":"IO","exception_message":"Could not write file \\"/out/a.parquet\\": '
+        'No space left on device","errno":"28"}'
+    )
+    found = explained(error, None).finding
+
+    assert found.code == "DiskFull"
+    assert found.what == 'Could not write file "/out/a.parquet": No space left on device'
 
 
 def test_failing_cast_names_expression_and_row(tmp_path):

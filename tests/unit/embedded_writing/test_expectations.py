@@ -221,7 +221,13 @@ def test_a_condition_that_fails_on_a_row_stops_the_run(tmp_path):
     """Nothing says whether such a row passes."""
     rows(tmp_path, "1", "x", columns="v")
 
-    with pytest.raises(DataError, match="judging 't' by its expectations") as failed:
-        run_in(tmp_path, pipeline(("CAST(v AS bigint) > 0", {}), schema="v string"))
+    with pytest.raises(DataError, match="judging 't' by expectation 'positive':") as failed:
+        run_in(
+            tmp_path,
+            pipeline(
+                ("v <> 'y'", {}), ("CAST(v AS bigint) > 0", {"name": "positive"}), schema="v string"
+            ),
+        )
     assert failed.value.finding.code == "ExpressionFailed"
+    assert failed.value.finding.where.file.endswith(".py")
     assert 'CAST("t"."v" AS bigint) on the row (v=x) failed' in str(failed.value)

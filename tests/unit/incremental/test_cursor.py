@@ -8,7 +8,7 @@ import pytest
 from mainstem.connectors.duckdb import duckdb as duckdb_table
 from mainstem.connectors.files import files
 from mainstem.definition.pipeline import Pipeline
-from mainstem.errors import DataError
+from mainstem.errors import BusyError, DataError
 from mainstem.runtime.run import RunOptions, run
 from tests.unit.incremental.reading import rows_of
 
@@ -52,6 +52,36 @@ def test_each_row_is_read_by_one_run(base):
     assert [x["read"] for x in (first, second, third)] == [2, 2, 0]
     assert [x["known"] for x in (first, second, third)] == [0, 2, 4]
     assert rows_of(base / "out") == [1, 2, 3, 4]
+
+
+def test_bad_rows_balance(base):
+    """Each run looks at all of the table for them: read = admitted + dead, in the first and later."""
+    ask(base, "INSERT INTO shop VALUES (3, NULL)")
+    p = Pipeline("reader")
+    p.source(
+        "shop", duckdb_table("shop.duckdb", "shop", cursor="id"), on_bad="dead_letter",
+        schema="id bigint, v bigint not null",
+    )  # fmt: skip
+    p.table("kept", "SELECT id, v FROM shop", sink=files("out/", format="parquet", mode="append"))
+    first = run_all(base, p)
+    ask(base, "INSERT INTO shop VALUES (4, 0)")
+    second = run_all(base, p)
+
+    assert [(x["read"], x["admitted"], x["dead"]) for x in (first, second)] == [
+        (3, 2, 1),
+        (2, 1, 1),
+    ]
+    assert rows_of(base / "out") == [1, 2, 4]
+
+
+def test_table_that_is_open_in_this_process_is_told(base):
+    """As in a notebook: somebody has to close it, and nothing is to be reported."""
+    with (
+        closing(duckdb.connect(str(base / "shop.duckdb"))),
+        pytest.raises(BusyError, match="open in this process too") as caught,
+    ):
+        run_all(base)
+    assert caught.value.finding.fix == "close that connection and run again"
 
 
 def test_row_that_appears_behind_the_cursor_is_named(base):

@@ -173,7 +173,15 @@ def test_append_of_full_rows_needs_a_key(base):
     with pytest.raises(SettingsError, match="would write them again") as failed:
         run_all(base, keyed())
     assert failed.value.finding.code == "AppendNeedsKey"
+    assert failed.value.finding.where.file == __file__
     assert not (base / "out").exists()
+
+
+def test_key_is_a_text(base):
+    """A number would be looked for among texts in the state file, which then seems to be damaged."""
+    with pytest.raises(SettingsError, match="run_key is 5, not a text") as failed:
+        keyed().run(base_dir=base, run_key=5)
+    assert failed.value.finding.fix == 'write run_key="5"'
 
 
 def test_same_key_writes_nothing(base):
@@ -214,6 +222,7 @@ def test_key_of_another_definition_is_refused(base, p, params):
     with pytest.raises(StateError, match="with the key 'monday', by another") as failed:
         run_all(base, p, run_key="monday", params=params)
     assert failed.value.finding.code == "RunKeyTaken"
+    assert failed.value.finding.where.file == __file__
     assert rows_of(base / "out") == [1]
 
 

@@ -75,6 +75,16 @@ def shop(folder):
     return pipeline()
 
 
+def test_mean_of_whole_numbers_that_cancel_each_other_out(tmp_path):
+    """By hand: 2^63 - 1 - 2^63 + 0 + 1 = 0; in DOUBLE the first two are equal, and 1 is left."""
+    (tmp_path / "n.csv").write_text(f"n\n{2**63 - 1}\n{-(2**63)}\n0\n1\n")
+    p = ms.Pipeline("n")
+    p.source("n", ms.files(str(tmp_path / "n.csv")), schema="n bigint")
+    p.table("t", "SELECT n FROM n")
+
+    assert p.profile("n")["n"].column("n").mean == 0
+
+
 def test_figures_of_each_kind_of_column(shop):
     """Worked out by hand."""
     t = profiled(shop)["t"]

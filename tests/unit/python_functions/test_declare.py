@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+import mainstem as ms
 from mainstem.definition.fingerprint import fingerprints
 from mainstem.errors import CheckFailed
 from tests.unit.python_functions.case import pipeline
@@ -34,6 +35,23 @@ def test_types_are_those_of_annotations(tmp_path):
         "bigint", "double", "string", "boolean", "bytes", "date", "timestamp", "bigint[]", "double",
     ]  # fmt: skip
     assert str(row.gives) == "string"
+
+
+@pytest.mark.parametrize("place", ["rule", "delete_when"])
+def test_condition_that_calls_one_is_told_what_it_is(place, tmp_path):
+    """Not that it does not exist: it was declared a line before."""
+    p = pipeline(tmp_path)
+    p.function(lambda x: x, name="f", takes="bigint", returns="bigint")
+    mode = ms.merge(key="id", delete_when="f(id) > 0") if place == "delete_when" else "overwrite"
+    p.table("answer", "SELECT id FROM payments", sink=ms.files("out", format="parquet", mode=mode))
+    if place == "rule":
+        p.expect("answer", "f(id) > 0")
+
+    with pytest.raises(CheckFailed) as caught:
+        p.plan()
+    (found,) = caught.value.findings
+    assert found.what.endswith("no function 'f' in a condition: it is a Python function")
+    assert found.fix.startswith("call it in a view")
 
 
 def test_types_may_be_given(tmp_path):

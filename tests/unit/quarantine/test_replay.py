@@ -164,7 +164,7 @@ def test_rules_about_a_whole_and_bounds_are_not_asked(tmp_path):
 
     write(tmp_path, "b.csv", "id,amount\n5,10\n6,20\n")
     ledger = strict(-10).run(base_dir=tmp_path).ledger
-    assert "the median of 1 runs is 2" in ledger["expectations"]["orders.usual"]["found"]
+    assert "the median of 1 run is 2" in ledger["expectations"]["orders.usual"]["found"]
 
 
 def test_rows_of_a_view_and_of_a_table_are_replayed_without_computing_them(tmp_path):

@@ -188,6 +188,10 @@ def replay(
     """  # noqa: DOC501 - built by a function
     from mainstem.cli.command.run import params
 
+    if any("=" not in text for text in chosen.set_):
+        raise SettingsError(
+            "a --set has no '='", code="SettingSyntax", fix='write --set "column = expression"'
+        )
     values = tuple(text for text in chosen.set_ if _ASSIGNS.match(text))
     rest = replace(chosen, set_=tuple(text for text in chosen.set_ if text not in values))
     if common.is_json and not (yes or dry_run):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from mainstem.errors import DefinitionError
@@ -11,9 +12,14 @@ from mainstem.record import record
 # Letters of the C data interface that are one type here.
 _PLAIN = {
     "b": "boolean", "c": "smallint", "C": "smallint", "s": "smallint", "S": "integer",
-    "i": "integer", "I": "bigint", "l": "bigint", "e": "double", "f": "double", "g": "double",
+    "i": "integer", "I": "bigint", "l": "bigint", "f": "double", "g": "double",
     "z": "bytes", "Z": "bytes", "vz": "bytes", "u": "string", "U": "string", "vu": "string",
     "tdD": "date",
+}  # fmt: skip
+# How those without a type here are called, by how they begin.
+_WORDS = {
+    "n": "null", "e": "float16", "tt": "time", "tD": "duration", "ti": "interval", "d:": "decimal",
+    "+r": "run-end encoded", "+u": "union",
 }  # fmt: skip
 _LISTS = ("+l", "+L", "+vl", "+vL")
 _NULLABLE = 2
@@ -30,9 +36,20 @@ class Column:
     nullable: bool
     format: str
 
+    @property
+    def is_null(self) -> bool:
+        """Whether the column holds nothing but NULL, and so fits any type."""
+        return self.format == "n"
+
     def __str__(self) -> str:
-        shown = self.type if self.type is not None else f"Arrow {self.format!r}"
+        shown = self.type if self.type is not None else f"(Arrow {self._word})"
         return f"{self.name} {shown}" + ("" if self.nullable else " not null")
+
+    @property
+    def _word(self) -> str:
+        return next(
+            (w for start, w in _WORDS.items() if self.format.startswith(start)), self.format
+        )
 
 
 def columns_of(data: Any) -> tuple[Column, ...]:
@@ -50,7 +67,7 @@ def columns_of(data: Any) -> tuple[Column, ...]:
     if capsule is not None:
         pointer = _pointer(capsule, b"arrow_schema")
         return _columns(ctypes.cast(pointer, ctypes.POINTER(schema)).contents)
-    return _of_stream(data.__arrow_c_stream__())
+    return _of_stream(_given(data.__arrow_c_stream__))
 
 
 def _schema_capsule(data: Any) -> Any:
@@ -58,8 +75,20 @@ def _schema_capsule(data: Any) -> Any:
     for owner in (data, getattr(data, "schema", None)):
         give = getattr(owner, "__arrow_c_schema__", None)
         if give is not None:
-            return give()
+            return _given(give)
     return None
+
+
+def _given(give: Callable[[], Any]) -> Any:
+    """Ask an object for a capsule; its library may refuse in any words, as pandas for mixed values."""
+    try:
+        return give()
+    except Exception as error:
+        said = str(error).partition("\n")[0]
+        raise DefinitionError(
+            f"the object does not give its Arrow stream: {type(error).__name__}: {said}",
+            code="ArrowMissing", fix="correct the object: each column needs one type and a name",
+        ) from error  # fmt: skip
 
 
 def _of_stream(capsule: Any) -> tuple[Column, ...]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
+from mainstem.connectors.files.matching import expand, under
 from mainstem.connectors.files.options import FilesSource, Format
 from mainstem.connectors.files.path import is_address, not_local
 from mainstem.errors import NOWHERE, OutsideError, Place, SettingsError, UnsupportedError, listing
@@ -51,7 +52,7 @@ def list_files(options: FilesSource, where: Place = NOWHERE) -> tuple[InputFile,
     Raises
     ------
     OutsideError
-        When a path or glob matches nothing.
+        When a path or glob matches nothing, or a folder cannot be listed.
     SettingsError
         When a format cannot be told, or the files have different ones.
     """
@@ -87,7 +88,7 @@ def list_paths(
     Raises
     ------
     OutsideError
-        When a path or glob matches nothing, and that is not right.
+        When a path or glob matches nothing, and that is not right; when a folder cannot be listed.
     """
     found: set[str] = set()
     for path in options.paths:
@@ -95,8 +96,8 @@ def list_paths(
         plain = path if is_address(path) else os.path.normpath(path)
         try:
             found.update(_matches(plain, where))
-        except OutsideError:
-            if not may_be_none:
+        except OutsideError as error:
+            if not (may_be_none and error.finding.code == "FileNotFound"):
                 raise
     return sorted(found)
 
@@ -106,15 +107,13 @@ def _matches(path: str, where: Place) -> list[str]:
         refused = not_local(path, where)
         raise UnsupportedError(refused.what, where=where, code=refused.code, fix=refused.fix)
     path = str(Path(path).expanduser()) if path.startswith("~") else path
-    if Path(path).is_dir():
-        matches = _under(path)
-    elif Path(path).exists():
+    # A Path for each of ten thousand names costs more than asking the system about them.
+    if os.path.isdir(path):  # noqa: PTH112
+        matches = list(under(path, where))
+    elif os.path.exists(path):  # noqa: PTH110 - a name with the letters of a glob
         return [path]
     else:
-        # Path.glob knows no absolute pattern.
-        found = glob.glob(path, recursive=True)  # noqa: PTH207
-        # A Path for each of ten thousand names costs more than asking the system about them.
-        matches = [m for m in found if os.path.isfile(m)]  # noqa: PTH113
+        matches = [file for match in expand(path, where) for file in _files(match, where)]
     if not matches:
         what = f"no file matches {path!r} (looked in {Path.cwd()})"
         if Path(path).is_dir():
@@ -125,13 +124,16 @@ def _matches(path: str, where: Place) -> list[str]:
     return matches
 
 
-def _under(directory: str) -> list[str]:
-    """Give the files below a directory; names that begin with . or _ are not data (as in Hive)."""
-    found = []
-    for folder, folders, names in os.walk(directory):
-        folders[:] = [name for name in folders if name[0] not in "._"]
-        found += [os.path.join(folder, name) for name in names if name[0] not in "._"]  # noqa: PTH118 - as in glob
-    return found
+def _files(match: str, where: Place) -> Iterator[str]:
+    """Give the files that a match of a glob stands for.
+
+    A folder stands for what is in it when it is named as a file, as Spark writes ``day.parquet/``;
+    others are only passed through.
+    """
+    if not os.path.isdir(match):  # noqa: PTH112
+        yield match  # a link to nothing too: it is refused by name when it is read
+    elif _ending(Path(match)) in FORMATS:
+        yield from under(match, where)
 
 
 def _input_file(path: str, options: FilesSource, where: Place) -> InputFile:
@@ -161,10 +163,7 @@ def format_of(path: str, where: Place = NOWHERE, *, member: str | None = None) -
     SettingsError
         When the extension is not known.
     """
-    name = Path(member or path)
-    if name.suffix.lower() in COMPRESSIONS:
-        name = name.with_suffix("")
-    known = FORMATS.get(name.suffix.lower())
+    known = FORMATS.get(_ending(Path(member or path)))
     if known is None:
         raise SettingsError(
             f"cannot tell the format of {path!r} (known endings: {listing(FORMATS)}, "
@@ -172,6 +171,13 @@ def format_of(path: str, where: Place = NOWHERE, *, member: str | None = None) -
             where=where, code="FormatNotKnown", fix='name it: format="csv"',
         )  # fmt: skip
     return known
+
+
+def _ending(name: Path) -> str:
+    """Give the ending that tells the format, in small letters, below one of a compression."""
+    if name.suffix.lower() in COMPRESSIONS:
+        name = name.with_suffix("")
+    return name.suffix.lower()
 
 
 def hive_partition(path: str) -> tuple[tuple[str, str | None], ...]:

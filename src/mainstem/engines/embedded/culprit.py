@@ -18,7 +18,7 @@ from mainstem.engines.embedded.session import Session
 from mainstem.engines.spec import Program
 from mainstem.functions.spec import catalogue
 from mainstem.plan import tree as t
-from mainstem.plan.nodes import Plan, Step
+from mainstem.plan.nodes import Expectation, Plan, Step
 from mainstem.sql.bind_call import is_aggregate
 from mainstem.sql.order import row_columns
 from mainstem.sql.text import Printer, quoted
@@ -47,18 +47,20 @@ def culprit(session: Session, program: Program, step: Step) -> str:
     return ""
 
 
-def culprit_of_rules(session: Session, tests: Iterable[t.Query]) -> str:
-    """Give ``expression on the row (column=value, …)`` of the first rule that failed, or ""."""
+def culprit_of_rules(
+    session: Session, rules: Iterable[Expectation]
+) -> tuple[Expectation | None, str]:
+    """Give the first rule that failed and its ``expression on the row (column=value, …)``."""
     printer = DuckdbPrinter()
     with suppress(duckdb.Error):
         # No transaction is open unless a table of the state file was written before.
         session.rows("ROLLBACK")
-    for test in tests:
-        for select, expr in list(fallible(test))[:MAX_EXPRESSIONS]:
+    for rule in rules:
+        for select, expr in list(fallible(rule.test))[:MAX_EXPRESSIONS] if rule.test else ():
             found = _failing_row(session, printer, select, expr)
             if found:
-                return f"{Printer().expr(expr)} on the row {found}"
-    return ""
+                return rule, f"{Printer().expr(expr)} on the row {found}"
+    return None, ""
 
 
 def _start_again(session: Session, program: Program, step: Step) -> None:

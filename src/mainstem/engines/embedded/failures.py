@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -31,6 +32,8 @@ _FULL = ("No space left on device", "Disk quota exceeded", "File too large")
 _RIGHTS = ("Permission denied", "Read-only file system", "Operation not permitted")
 
 
+# What failed in another thread stands as JSON in the message of the one that waited for it.
+_WRAPPED = pattern(r'\{"exception_type":"\w+","exception_message":"((?:[^"\\]|\\.)*)".*\}')
 # A text that our compiled cast marked, so that DuckDB refuses what it would misread.
 _MARKED = pattern(r"Could not convert string '.*' to ", re.DOTALL)
 
@@ -38,6 +41,9 @@ _MARKED = pattern(r"Could not convert string '.*' to ", re.DOTALL)
 def words(error: BaseException) -> str:
     """Give DuckDB's message without the text of our compiled SQL below it, or what a guard says."""
     said = str(error).split("\n\nLINE ", maxsplit=1)[0].strip()
+    wrapped = _WRAPPED.search(said)
+    if wrapped:
+        said = json.loads(f'"{wrapped[1]}"')
     # The guard fails as a cast of these words, around which DuckDB speaks of the format of dates.
     return OUTSIDE if f'"{OUTSIDE}"' in said else said
 
@@ -53,8 +59,9 @@ def is_data(error: duckdb.Error) -> bool:
 
 
 def explained(
-    error: duckdb.Error, step: Step | None, *, doing: str = "", culprit: str = ""
-) -> MainstemError:
+    error: duckdb.Error, step: Step | None, *, doing: str = "", culprit: str = "",
+    where: Place = NOWHERE,
+) -> MainstemError:  # fmt: skip
     """Give a DuckDB error as an error of ours.
 
     Parameters
@@ -67,10 +74,12 @@ def explained(
         What was being done, such as ``writing out.parquet``.
     culprit : str
         The expression and the row that failed, when they were found.
+    where : Place, optional
+        What is to be corrected, when that is no step.
     """
     said = words(error)
     facts: dict[str, Any] = {"engine_message": str(error)}
-    where = step.where if step else NOWHERE
+    where = step.where if step else where
     name = step.name if step else ""
     prefix = f"{doing}: " if doing else ""
     if isinstance(error, duckdb.OutOfMemoryException) and not is_full(said):
@@ -91,6 +100,11 @@ def explained(
             + row_words(error), where=where, step=name,
             code="ExpressionFailed", fix="filter the row out, or use the try_ form of the function",
             **facts,
+        )  # fmt: skip
+    if "already attached by database" in said:
+        return BusyError(
+            f"{prefix}the DuckDB file is open in this process too: {said.splitlines()[0]}",
+            where=where, step=name, code="FileLocked", fix="close that connection and run again", **facts,
         )  # fmt: skip
     if "LIMIT/OFFSET cannot be negative" in said:
         return DataError(

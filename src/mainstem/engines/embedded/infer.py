@@ -21,6 +21,7 @@ from mainstem.connectors.files.listing import InputFile, list_files
 from mainstem.connectors.files.options import FilesSource
 from mainstem.connectors.spec import read_options
 from mainstem.engines.embedded.failures import words
+from mainstem.engines.embedded.reading.filetypes import NOTHING
 from mainstem.engines.embedded.reading.ingest import ingest
 from mainstem.engines.embedded.reading.reference import DELIMITERS, csv_format, file_header
 from mainstem.engines.embedded.reading.sources import rooted
@@ -75,6 +76,8 @@ _PLAIN: dict[str, Type] = {
     "VARCHAR": STRING, "UUID": STRING, "BLOB": BYTES, "DATE": DATE, "TIMESTAMP": TIMESTAMP,
     "TIMESTAMP WITH TIME ZONE": TIMESTAMP, "TIMESTAMP_S": TIMESTAMP, "TIMESTAMP_MS": TIMESTAMP,
     "TIMESTAMP_NS": TIMESTAMP,
+    # Of nothing but NULL, any type would do: text, as of an empty column of a CSV file.
+    NOTHING: STRING,
 }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from mainstem.engines.embedded.reading.sources import as_events, rooted
 from mainstem.engines.embedded.session import Session
 from mainstem.engines.embedded.types import quoted
 from mainstem.engines.spec import Event, RunSettings, Statement
-from mainstem.errors import DataError, InternalError, listing
+from mainstem.errors import NOWHERE, DataError, InternalError, listing
 from mainstem.plan import tree as t
 from mainstem.plan.nodes import Plan
 from mainstem.record import mutable
@@ -121,12 +121,13 @@ class Expected:
                 self._show(rows, judgement.let_through())
             self._balance(rows, judgement)
         except duckdb.Error as error:
-            tests = [rule.test for rule in rules if rule.test is not None]
             from mainstem.engines.embedded.culprit import culprit_of_rules
 
-            found = culprit_of_rules(self.session, tests) if is_data(error) else ""
-            doing = f"judging {rows.name!r} by its expectations"
-            raise explained(error, None, doing=doing, culprit=found) from error
+            rule, found = culprit_of_rules(self.session, rules) if is_data(error) else (None, "")
+            by = f"expectation {rule.name!r}" if rule else "its expectations"
+            where = rule.where if rule else NOWHERE
+            doing = f"judging {rows.name!r} by {by}"
+            raise explained(error, None, doing=doing, culprit=found, where=where) from error
         for line in lines:
             yield Event("expectation_checked", rows.name, line.facts())
         refuse(lines, rows.name)

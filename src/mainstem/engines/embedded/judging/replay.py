@@ -107,6 +107,7 @@ class Replaying:
             self._check_values()
         except duckdb.Error as error:
             doing = f"taking the rows of {self.given.table}"
+            doing += ", with the values of --set" if self.given.sets else ""
             raise explained(error, None, doing=doing) from error
         place = ("r.__from_path", "r.__from_row")
         return Rows(self.name, self.schema, _GIVEN, is_placed=True, place=place)

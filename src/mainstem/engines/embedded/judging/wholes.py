@@ -23,7 +23,7 @@ def judge_wholes(judgement: Judgement, settings: RunSettings) -> Generator[float
             line.is_met = (low is None or line.checked >= low) and (
                 high is None or line.checked <= high
             )
-            line.found = f"{line.checked:,} rows"
+            line.found = _counted(line.checked, "row")
         elif kind == "volume":
             key = f"{line.rule.on}.{line.rule.name}"
             _volume(line, settings.history.get(key, ()), options)
@@ -36,11 +36,12 @@ def judge_wholes(judgement: Judgement, settings: RunSettings) -> Generator[float
 def _volume(line: Line, history: tuple[int, ...], options: dict[str, Any]) -> None:
     past = history[-options["of"] :]
     if not past:
-        line.found = f"{line.checked:,} rows, no run before"
+        line.found = f"{_counted(line.checked, 'row')}, no run before"
         return
     usual = median(past)
     line.is_met = abs(line.checked - usual) <= options["within"] * usual
-    line.found = f"{line.checked:,} rows, the median of {len(past)} runs is {usual:,.10g}"
+    rows, runs = _counted(line.checked, "row"), _counted(len(past), "run")
+    line.found = f"{rows}, the median of {runs} is {usual:,.10g}"
 
 
 def _freshness(
@@ -67,3 +68,7 @@ def _completeness(
     # Without rows nothing is missing. Compared as a product: a quotient would be rounded first.
     line.is_met = given >= at_least * line.checked
     line.found = f"{given:,} of {line.checked:,} rows have a value"
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number:,} {word}{'' if number == 1 else 's'}"

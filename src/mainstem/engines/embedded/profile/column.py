@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from mainstem.engines.profile import NUMBERS, TIMES
+from mainstem.formats.coercion import RANGES
 from mainstem.plan.types import Field, in_expressions
 from mainstem.record import record
 
@@ -115,6 +116,13 @@ class Column:
             found += [("bytes", f"sum({length}({self.v}))")]
         return found
 
+    @property
+    def _sum(self) -> str:
+        # Exact where it can be: large numbers may cancel each other out, and leave nothing but error.
+        return (
+            "sum(CAST(v AS HUGEINT) * n)" if self.kind in RANGES else "fsum(CAST(v AS DOUBLE) * n)"
+        )
+
     def measures(self) -> list[tuple[str, str]]:
         """Give what is measured of the values `v`, each of which is there `n` times."""
         found = []
@@ -123,7 +131,7 @@ class Column:
             found += [("low", f"min({self.number}){some}"), ("high", f"max({self.number}){some}"),
                       ("finite", f"coalesce(sum(n){some}, 0)")]  # fmt: skip
             if self.kind in NUMBERS:
-                found += [("sum", f"fsum(CAST(v AS DOUBLE) * n){some}")]
+                found += [("sum", f"{self._sum}{some}")]
         if self.kind == "string":
             found += [("low", f"left(min(v), {LONGEST})"), ("high", f"left(max(v), {LONGEST})")]
         if self.kind == "boolean":

@@ -144,9 +144,8 @@ class Arrivals:
         touched: list[FileMark] = []
         changed: list[FileMark] = []
         for path in list_paths(options, source.where, may_be_none=bool(known)):
-            try:
-                mark = self._stat(path)
-            except FileNotFoundError:
+            mark = self._listed_mark(path, source)
+            if mark is None:
                 continue  # gone since it was listed, as if it had never been there
             before = known.get(mark.path)
             if before is None:
@@ -174,6 +173,18 @@ class Arrivals:
                     where=source.where, code="SourceRenamed",
                     fix=f"call the source {name!r} as before, or name another --state-dir",
                 )  # fmt: skip
+
+    def _listed_mark(self, path: str, source: Source) -> FileMark | None:
+        """Give the mark of a file that was listed; None when it is gone since."""
+        try:
+            return self._stat(path)
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) and not os.path.islink(path):  # noqa: PTH114
+                return None
+            # Also a link to nothing: nobody would hear of the file that it stands for.
+            raise OutsideError(
+                f"cannot read {path}: {error.strerror}", where=source.where, code="FileNotRead"
+            ) from error
 
     def _stat(self, path: str) -> FileMark:
         status = os.stat(path)  # noqa: PTH116  ten thousand of them: a Path each costs as much again
@@ -235,7 +246,8 @@ class Arrivals:
         n_new = total - behind
         at = fingerprint([place, start, last, total])
         return Event(event.kind, event.name, event.facts | {
-            "rows": n_new, "admitted": n_new, "known": behind, "position": at,
+            # Each run looks at all of the table for bad rows, and keeps the letters of all of them.
+            "rows": n_new + event.facts["dead"], "admitted": n_new, "known": behind, "position": at,
             "cursor": last,
         })  # fmt: skip
 

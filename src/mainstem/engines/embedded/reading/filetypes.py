@@ -7,6 +7,8 @@ from mainstem.formats.coercion import RANGES
 from mainstem.plan.types import Type, in_expressions
 from mainstem.record import record
 
+# A Parquet column that was written of nothing but NULL, as dataframes do, fits any type.
+NOTHING = '"NULL"'
 # Digits that the largest value of an integer type has.
 _DIGITS = {
     "TINYINT": 3, "UTINYINT": 3, "SMALLINT": 5, "USMALLINT": 5, "INTEGER": 10, "UINTEGER": 10,
@@ -52,6 +54,8 @@ class Fit:
 def fit(stored: str, declared: Type) -> Fit | None:
     """Give how a column of DuckDB type `stored` is read as `declared`; None when it is not."""
     target = duckdb_type(in_expressions(declared))
+    if stored == NOTHING:
+        return Fit(f"CAST({{}} AS {target})")
     is_same = stored == target or (stored, target) == ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ")
     value = "{}" if is_same else f"CAST({{}} AS {target})"
     if declared.kind in RANGES:

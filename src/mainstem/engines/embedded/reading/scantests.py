@@ -130,12 +130,12 @@ def table_tests(
 def _type_tests(item: Field, fits: Sequence[Fit]) -> list[Test]:
     name = quoted(item.name)
     bad = sorted({fit.bad for fit in fits} - {""})
-    return [Test(sql.replace("{}", name), f"does not fit {item}") for sql in bad]
+    return [Test(sql.replace("{}", name), f"does not fit {item.type}") for sql in bad]
 
 
 def _outside_tests(item: Field, fits: Sequence[Fit]) -> list[Test]:
     name = quoted(item.name)
-    reason = f"is outside of the years 1 to 9999, so does not fit {item}"
+    reason = f"is outside of the years 1 to 9999, so does not fit {item.type}"
     return [
         Test(sql.replace("{}", name), reason) for sql in sorted({f.outside for f in fits} - {""})
     ]
