@@ -171,11 +171,15 @@ class SparkPrinter(Printer):
         return f"{quoted(node.name)}{columns} AS ({self.query(node.query)})"
 
     def body(self, node: t.Body) -> str:
-        """Print VALUES with names, and as SELECTs: a table of literals may not call a kernel."""
+        """Print VALUES: what is not plain as SELECTs, for a table of literals may not call a kernel."""
         if isinstance(node, _Text):
             return node.text
         if not isinstance(node, t.Values):
             return super().body(node)
+        if all(isinstance(e, t.Literal) for row in node.rows for e in row):
+            # Of SELECTs each would be a task of its own.
+            table = ", ".join(f"({self.list(row)})" for row in node.rows)
+            return f"SELECT * FROM VALUES {table} AS v({', '.join(map(quoted, node.names))})"
         rows = (
             "SELECT " + ", ".join(
                 f"{self.expr(e)} AS {quoted(n)}" for e, n in zip(row, node.names, strict=True)

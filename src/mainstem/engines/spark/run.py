@@ -113,7 +113,8 @@ class SparkRun(Run):
         watched = self.session.watch_call(lambda: self._try(statement.step, work))
         yield from as_events(name, watched)
         if not self.expected.has_rules(name):
-            self._try(statement.step, lambda: self._show(name, folder))
+            schema = _columns(statement.step)
+            self._try(statement.step, lambda: self._show(name, folder, schema))
         sql = f"SELECT * FROM read_parquet({duckdb_literal(f'{folder}/*.parquet')})"
         return Statement(statement.step, sql)
 
@@ -152,7 +153,7 @@ class SparkRun(Run):
         yield from as_events(
             name, self.session.watch(f"COPY ({select}) TO {target} (FORMAT parquet)")
         )
-        self._show(name, folder)
+        self._show(name, folder, schema)
 
     def _in_place(self, name: str, schema: list[tuple[str, Any]]) -> list[str] | None:
         """Give the columns that Spark reads of the files of a source itself; None when it must not.
@@ -171,8 +172,11 @@ class SparkRun(Run):
             return None
         return selected(self.session, paths, schema)
 
-    def _show(self, name: str, folder: Path) -> None:
-        self.spark.read.parquet(str(folder)).createOrReplaceTempView(quoted(name))
+    def _show(self, name: str, folder: Path, schema: list[tuple[str, Any]]) -> None:
+        # Told the columns, Spark does not run a job to find them.
+        columns = ", ".join(f"{quoted(n)} {spark_type(x)}" for n, x in schema)
+        frame = self.spark.read.schema(columns or "__row INT").parquet(str(folder))
+        frame.createOrReplaceTempView(quoted(name))
         self.there.add(name)
 
     def _schema(self, name: str) -> list[tuple[str, Any]]:
@@ -202,11 +206,16 @@ def check_types(frame: Any, step: Step) -> None:
         When they differ: a number that was narrowed on the way could overflow unseen.
     """
     found = [(f.name, f.dataType.simpleString()) for f in frame.schema.fields]
-    wanted = [(f.name, _simple(spark_type(in_expressions(f.type)))) for f in step.schema.fields]
+    wanted = [(name, _simple(spark_type(type_))) for name, type_ in _columns(step)]
     if found != wanted:
         raise InternalError(
             f"step {step.name!r} gives {found} on Spark, and its plan says {wanted}"
         )
+
+
+def _columns(step: Step) -> list[tuple[str, Any]]:
+    """Give the columns of a step with their types in expressions."""
+    return [(f.name, in_expressions(f.type)) for f in step.schema.fields]
 
 
 def _simple(text: str) -> str:
