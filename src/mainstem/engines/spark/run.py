@@ -7,7 +7,8 @@ writes there what it gives.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from mainstem.engines.embedded.types import quoted as duckdb_quoted
 from mainstem.engines.spark.compile import CLOCK, SparkStatement
 from mainstem.engines.spark.failures import explained
 from mainstem.engines.spark.inplace import selected
+from mainstem.engines.spark.kernel import Kernel
 from mainstem.engines.spark.session import opened, register
 from mainstem.engines.spark.types import quoted, spark_type
 from mainstem.engines.spec import Event, Program, RunSettings, SourceRead, Statement
@@ -78,10 +80,21 @@ class SparkRun(Run):
             yield from self.expected.ready(step.inputs)
             for name in step.inputs:
                 yield from self._give(name)
+            if statement.maps:
+                yield from self._maps(statement)
+                statement = replace(statement, maps=(), map_sql=())
             if not step.is_table and not self.expected.has_rules(step.name):
                 yield from self._view(statement)
                 return
         yield from super()._step(statement)
+
+    def _maps(self, statement: Statement) -> Generator[Event, None, None]:
+        from mainstem.engines.spark.maps import make_maps
+
+        if isinstance(statement, SparkStatement):
+            kept = yield from make_maps(self, statement)
+            if kept is not None:
+                self.expected.kept.append(kept)
 
     def _view(self, statement: SparkStatement) -> Generator[Event, None, None]:
         """Make a step that nobody keeps a view of Spark's, and of DuckDB's where a rule looks at it."""
@@ -91,7 +104,7 @@ class SparkRun(Run):
             return
 
         def work() -> None:
-            self._frame(statement).createOrReplaceTempView(quoted(name))
+            self.frame(statement.sql, statement.kernels).createOrReplaceTempView(quoted(name))
 
         self._try(statement.step, work)
         self.there.add(name)
@@ -101,10 +114,10 @@ class SparkRun(Run):
         name = statement.step.name
         if not isinstance(statement, SparkStatement) or self._is_given(name):
             return statement
-        folder = self._folder("out", name)
+        folder = self.folder("out", name)
 
         def work() -> None:
-            frame = self._frame(statement)
+            frame = self.frame(statement.sql, statement.kernels)
             check_types(frame, statement.step)
             frame.write.mode("overwrite").parquet(str(folder))
 
@@ -118,10 +131,11 @@ class SparkRun(Run):
         sql = f"SELECT * FROM read_parquet({duckdb_literal(f'{folder}/*.parquet')})"
         return Statement(statement.step, sql)
 
-    def _frame(self, statement: SparkStatement) -> Any:
-        register(self.spark, statement.kernels)
-        named = {k: v for k, v in self.values.items() if f"CAST(:{k} AS" in statement.sql}
-        return self.spark.sql(statement.sql, args=named or None)
+    def frame(self, sql: str, kernels: Iterable[Kernel]) -> Any:
+        """Give a query of Spark's that calls some kernels, with the parameters that it names."""
+        register(self.spark, kernels)
+        named = {k: v for k, v in self.values.items() if f"CAST(:{k} AS" in sql}
+        return self.spark.sql(sql, args=named or None)
 
     def _try(self, step: Step, work: Any) -> None:
         from py4j.protocol import Py4JError
@@ -146,7 +160,7 @@ class SparkRun(Run):
         columns = ", ".join(
             f"CAST({duckdb_quoted(n)} AS {duckdb_type(x)}) AS {duckdb_quoted(n)}" for n, x in schema
         )
-        folder = self._folder("in", name)
+        folder = self.folder("in", name)
         folder.mkdir(parents=True, exist_ok=True)
         target = duckdb_literal(str(folder / "part-0.parquet"))
         select = f"SELECT {columns or '1 AS __row'} FROM {duckdb_quoted(name)}"
@@ -186,8 +200,12 @@ class SparkRun(Run):
         used = next((r.columns for r in self.program.reads if r.source.name == name), schema.names)
         return [(f.name, in_expressions(f.type)) for f in schema.fields if f.name in used]
 
-    def _folder(self, way: str, name: str) -> Path:
-        # Two ways: what a step gave is judged, and those of its rows that pass are given back.
+    def folder(self, way: str, name: str) -> Path:
+        """Give the folder of a relation on its way.
+
+        ``out`` and ``in`` are two ways: what a step gave is judged, and those of its rows that pass
+        are given back. ``maps`` are results of Python functions.
+        """
         return spill_dir(self.settings) / "spark" / way / name
 
     @cached_property
