@@ -47,7 +47,7 @@ def make_maps(run: SparkRun, statement: SparkStatement) -> Generator[Event, None
     ------
     DataError
         When a function fails.
-    """  # noqa: DOC501 - built by functions
+    """
     step = statement.step
     functions = decided(run.program.plan, "fail")
     dead = []
@@ -55,11 +55,9 @@ def make_maps(run: SparkRun, statement: SparkStatement) -> Generator[Event, None
     for made, sql in zip(statement.maps, statement.map_sql, strict=True):
         folder = run.folder("maps", made.name)
         setup = _setup(run.settings.run_id, made, functions)
-        work = partial(_write, run, (sql, statement.kernels), made, setup, str(folder))
-        try:
-            yield from as_events(step.name, run.session.watch_call(work))
-        except _Failed as failed:
-            raise _explained(failed.error, functions, step) from failed.error
+        write = partial(_write, run, (sql, statement.kernels), made, setup, str(folder))
+        work = partial(run.tried, step, write, partial(_explained, functions))
+        yield from as_events(step.name, run.session.watch_call(work))
         there = run.spark.read.schema(f"{_kept(made)}m {_made(made)}").parquet(str(folder))
         columns = [f"c{i}" for i in range(len(made.kept))]
         columns += [f"m.r{i} AS r{i}" for i in range(len(made.results))]
@@ -85,21 +83,16 @@ def _write(
     run: SparkRun, query: tuple[str, Sequence[Kernel]], made: Map, setup: Setup, folder: str
 ) -> None:
     """Call the functions of a map for the rows of a query, and write what comes of each."""
-    from py4j.protocol import Py4JError
-    from pyspark.errors import PySparkException
     from pyspark.sql.functions import arrow_udf, lit  # type: ignore[attr-defined]
 
     # A row is called for once, wherever Spark would like to have the results again.
     call = arrow_udf(lambda *given: called(setup, given), _made(made)).asNondeterministic()
     arguments: list[Any] = [f"a{i}" for i in range(len(made.arguments))]
     run.spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", setup.batch_size)
-    try:
-        frame = run.frame(*query)
-        kept = [f"c{i}" for i in range(len(made.kept))]
-        results = frame.select(*kept, call(*(arguments or [lit(1)])).alias("m"))
-        results.write.mode("overwrite").parquet(folder)
-    except (PySparkException, Py4JError) as error:
-        raise _Failed(error) from error
+    frame = run.frame(*query)
+    kept = [f"c{i}" for i in range(len(made.kept))]
+    results = frame.select(*kept, call(*(arguments or [lit(1)])).alias("m"))
+    results.write.mode("overwrite").parquet(folder)
 
 
 def _kept(made: Map) -> str:
@@ -113,16 +106,8 @@ def _made(made: Map) -> str:
     return f"STRUCT<{', '.join(f'{name}: {x}' for name, x in pairs)}>"
 
 
-class _Failed(Exception):
-    """An error of Spark's, on its way to the thread that knows the step."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
 def _explained(
-    error: Exception, functions: Mapping[str, PythonFunction], step: Step
+    functions: Mapping[str, PythonFunction], error: Exception, step: Step
 ) -> MainstemError:
     """Give an error of Spark's as one of ours: of the function that failed, if one did."""
     text = said(error)

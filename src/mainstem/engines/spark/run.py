@@ -7,7 +7,8 @@ writes there what it gives.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -28,10 +29,13 @@ from mainstem.engines.spark.kernel import Kernel
 from mainstem.engines.spark.session import opened, register
 from mainstem.engines.spark.types import quoted, spark_type
 from mainstem.engines.spec import Event, Program, RunSettings, SourceRead, Statement
-from mainstem.errors import InternalError
+from mainstem.errors import DataError, InternalError, MainstemError
 from mainstem.plan import tree as t
 from mainstem.plan.nodes import Step
 from mainstem.plan.types import Schema, in_expressions
+
+# Gives an error of Spark's, in a step, as one of ours.
+Words = Callable[[Exception, Step], MainstemError]
 
 
 class SparkRun(Run):
@@ -104,9 +108,12 @@ class SparkRun(Run):
             return
 
         def work() -> None:
-            self.frame(statement.sql, statement.kernels).createOrReplaceTempView(quoted(name))
+            frame = self.frame(statement.sql, statement.kernels)
+            if self._n_reads(name) > 1:
+                self.once[name] = frame.persist()
+            frame.createOrReplaceTempView(quoted(name))
 
-        self._try(statement.step, work)
+        self.tried(statement.step, work)
         self.there.add(name)
 
     def computed(self, statement: Statement) -> Generator[Event, None, Statement]:
@@ -123,11 +130,11 @@ class SparkRun(Run):
 
         # Spark is started here and not in the thread of the call, which Ctrl-C breaks anywhere.
         self.spark  # noqa: B018
-        watched = self.session.watch_call(lambda: self._try(statement.step, work))
+        watched = self.session.watch_call(lambda: self.tried(statement.step, work))
         yield from as_events(name, watched)
         if not self.expected.has_rules(name):
             schema = _columns(statement.step)
-            self._try(statement.step, lambda: self._show(name, folder, schema))
+            self.tried(statement.step, lambda: self._show(name, folder, schema))
         sql = f"SELECT * FROM read_parquet({duckdb_literal(f'{folder}/*.parquet')})"
         return Statement(statement.step, sql)
 
@@ -137,14 +144,59 @@ class SparkRun(Run):
         named = {k: v for k, v in self.values.items() if f"CAST(:{k} AS" in sql}
         return self.spark.sql(sql, args=named or None)
 
-    def _try(self, step: Step, work: Any) -> None:
+    @cached_property
+    def once(self) -> dict[str, Any]:
+        """Give the views that several others read, which Spark computes once."""
+        return {}
+
+    def _n_reads(self, name: str) -> int:
+        steps = self.program.plan.steps
+        nodes = (n for step in steps for n in t.walk(step.query) if isinstance(n, t.Table))
+        return sum(n.name == name and not n.is_cte for n in nodes)
+
+    def steps(self, names: frozenset[str]) -> Iterator[Event]:
+        """Run some steps; what Spark has kept for them it forgets."""
+        try:
+            yield from super().steps(names)
+        finally:
+            self.forget_views()
+
+    def forget_views(self) -> None:
+        """Let Spark compute views again, each time for those that read them."""
+        from py4j.protocol import Py4JError
+
+        for frame in self.once.values():
+            # Where Spark is gone, so are they.
+            with suppress(Py4JError):
+                frame.unpersist()
+        self.once.clear()
+
+    def tried(self, step: Step, work: Callable[[], None], words: Words = explained) -> None:
+        """Do something on Spark for a step; `words` make its errors ours.
+
+        Raises
+        ------
+        MainstemError
+            What `words` give.
+        """  # noqa: DOC501 - errors of any class
+        try:
+            self._tried(step, work, words)
+        except DataError:
+            if not self.once:
+                raise
+            # A view that is computed for all is computed whole: perhaps on a row, or for a column,
+            # that none of its readers gets to (V10).
+            self.forget_views()
+            self._tried(step, work, words)
+
+    def _tried(self, step: Step, work: Callable[[], None], words: Words) -> None:
         from py4j.protocol import Py4JError
         from pyspark.errors import PySparkException
 
         try:
             work()
         except (PySparkException, Py4JError) as error:
-            raise explained(error, step) from error
+            raise words(error, step) from error
 
     def _give(self, name: str) -> Generator[Event, None, None]:
         """Let Spark read a relation that DuckDB has."""
