@@ -22,7 +22,7 @@ import shutil
 import sys
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -199,6 +199,7 @@ def pytest(
     timeout_s: float | None = None,
     size: str = "",
     engine: str = "embedded",
+    variables: Mapping[str, str] | None = None,
 ) -> None:
     """Run pytest and keep its counts for `finish`, which fails: the other runs still take place.
 
@@ -207,7 +208,7 @@ def pytest(
     report = PRIVATE / "reports" / f"{re.sub(r'[^a-z0-9.]+', '-', name.lower())}.xml"
     report.parent.mkdir(parents=True, exist_ok=True)
     report.unlink(missing_ok=True)
-    env = environment.variables() | {"MAINSTEM_ENGINES": engine}
+    env = environment.variables() | {"MAINSTEM_ENGINES": engine} | dict(variables or {})
     env |= {f"MAINSTEM_{size.upper()}": "1"} if size else {}
     # Set, it makes every program that a test starts compile itself anew: half of the time of those tests.
     env.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -296,7 +297,15 @@ def test_everything(*, long: bool) -> None:
     folder, *_ = suites("conformance")
     cases = [f"{folder}/test_{name}.py" for name in ("cases", "functions", "gaps")]
     on_spark = ["-q", *ALL_CORES, "--dist=loadgroup", "--durations=10", *cases, *suites("spark")]
-    pytest("conformance on Spark", MAIN, on_spark, engine="spark", size="long" if long else "")
+    pytest(
+        "conformance on Spark",
+        MAIN,
+        on_spark,
+        engine="spark",
+        size="long" if long else "",
+        # Thousands of small queries: half of the time would go into making them fast for ever.
+        variables={"JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"},
+    )
     finish()
 
 

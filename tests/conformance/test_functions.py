@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -18,13 +19,8 @@ BY_FAMILY: dict[str, list[Function]] = {}
 for _row in ROWS:
     BY_FAMILY.setdefault(_row.family, []).append(_row)
 RUNS = [
-    pytest.param(
-        row,
-        engine,
-        id=f"{engine}-{row.family}-{row.name}",
-        # Side by side, each process would run the whole family.
-        marks=pytest.mark.xdist_group(f"{engine}-{row.family}"),
-    )
+    # By the family, tests/conftest.py keeps those together that share a run.
+    pytest.param(row, engine, id=f"{engine}-{row.family}-{row.name}")
     for row in ROWS
     for engine in engine_names()
 ]
@@ -32,12 +28,20 @@ RUNS = [
 
 @cache
 def results(family: str, engine: str) -> dict[str, Any]:
-    """Run all examples of a family as one job; {} when it fails, so that each row is run alone."""
-    jobs = [job for row in BY_FAMILY[family] for job in keyed(row)]
+    """Run all examples of a family; where a job fails, by halves down to the example."""
+    rows = [row for row in BY_FAMILY[family] if not gap_of(engine, "function", row.name)]
+    return results_of([job for row in rows for job in keyed(row)], engine)
+
+
+def results_of(jobs: Sequence[tuple[str, Form]], engine: str) -> dict[str, Any]:
+    """Give the value of each form by its key, or its error."""
     try:
         return run_forms(jobs, engine)
-    except MainstemError:
-        return {}
+    except MainstemError as error:
+        if len(jobs) == 1:
+            return {jobs[0][0]: error}
+        middle = len(jobs) // 2
+        return results_of(jobs[:middle], engine) | results_of(jobs[middle:], engine)
 
 
 def keyed(row: Function) -> list[tuple[str, Form]]:
@@ -54,23 +58,25 @@ def test_row_gives_what_its_examples_say(row: Function, engine: str) -> None:
         with pytest.raises(MainstemError):
             run_forms(jobs, engine)
         return
-    found = results(row.family, engine) or run_forms(jobs, engine)
+    found = results(row.family, engine)
     for key, form in jobs:
         expected = form.example.gives
+        if isinstance(found[key], MainstemError):
+            raise found[key]
         assert same(found[key], expected), (
             f"{form.label} {form.query}: {found[key]!r}, not {expected!r}"
         )
-        check_type(row, form)
+        check_type(form)
     for form in forms(row):
         if form.fails and form.label != "literals":
             assert failure(form, engine), f"{form.query} over {form.table} did not fail"
 
 
-def check_type(row: Function, form: Form) -> None:
+def check_type(form: Form) -> None:
     """The binder's type is the kind of the value; windows give one value per row."""
     value = form.example.gives
     values = value if form.is_window else [value]
-    declared = declared_type(row, form)
+    declared = declared_type(form)
     for one in values:
         if one is not None:
             kinds = {type_of_value(one).kind, declared.kind}

@@ -10,8 +10,10 @@ import duckdb
 import pytest
 
 import mainstem as ms
+from mainstem.engines.spark.session import opened
 from mainstem.errors import DataError, UnsupportedError
 from mainstem.runtime.query import query
+from mainstem.runtime.run import RunOptions, run
 from mainstem.runtime.start import run_pipeline
 
 TYPES = (
@@ -111,16 +113,44 @@ def test_what_runs_elsewhere_only_is_refused_by_name(tmp_path):
     """Before anything is read."""
     (tmp_path / "a.jsonl").write_text('{"n":1}\n')
     p = ms.Pipeline("p")
-
-    @p.function(returns="bigint")
-    def twice(n: int) -> int:
-        return 2 * n
-
     p.source("s", ms.files("a.jsonl"), schema="n bigint")
-    p.table("t", "SELECT twice(n) AS n FROM s")
+    p.table("t", "SELECT sum(n) OVER (ORDER BY n GROUPS 1 PRECEDING) AS n FROM s")
 
-    with pytest.raises(UnsupportedError, match="FunctionNotYet"):
+    with pytest.raises(UnsupportedError, match="NotOnSpark: 't' uses a frame in GROUPS"):
         run_pipeline(p, base_dir=tmp_path, engine="spark")
+
+
+def read_twice(folder, view):
+    """A view that two tables read, of which none looks at the row with 0."""
+    (folder / "a.jsonl").write_text("".join(f'{{"n":{n}}}\n' for n in range(5)))
+    p = ms.Pipeline("p")
+    p.source("s", ms.files("a.jsonl"), schema="n bigint")
+    p.view("v", view)
+    p.table("t", "SELECT n, x FROM v WHERE n > 0")
+    p.table("u", "SELECT n, x FROM v WHERE n > 0")
+    return p
+
+
+def test_a_view_that_is_read_twice_is_computed_once(tmp_path):
+    """The second table reads what the first one made Spark keep; the next run finds nothing of it."""
+    p = read_twice(tmp_path, "SELECT n, n * 2 AS x FROM s")
+    kept = {}
+    for event in run(p.plan(), RunOptions(base_dir=tmp_path, engine="spark")):
+        if event.kind in ("step_started", "step_finished"):
+            stored = opened("").sparkContext._jsc.sc().getRDDStorageInfo()
+            kept[event.kind, event.name] = sum(one.numCachedPartitions() for one in stored)
+
+    assert kept["step_started", "t"] == 0 < kept["step_finished", "t"] == kept["step_started", "u"]
+    assert rows(tmp_path, "t") == rows(tmp_path, "u") == [(n, 2 * n) for n in range(1, 5)]
+    assert opened("")._jsparkSession.sharedState().cacheManager().isEmpty()
+
+
+def test_a_view_that_is_read_twice_fails_only_where_somebody_reads(tmp_path):
+    """Computed for both it would fail on a row that none of them asks for."""
+    p = read_twice(tmp_path, "SELECT n, CAST(if(n = 0, 'zero', '7') AS bigint) AS x FROM s")
+    run_pipeline(p, base_dir=tmp_path, engine="spark")
+
+    assert rows(tmp_path, "t") == rows(tmp_path, "u") == [(n, 7) for n in range(1, 5)]
 
 
 LONG = """

@@ -85,6 +85,33 @@ def catching() -> Iterator[Stops]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def ending() -> Iterator[None]:
+    """Let SIGTERM end what is inside as Ctrl-C does: at once, and whatever was made is cleaned up.
+
+    Of itself Python dies of it where it stands. Runs inside have their own way with both (`catching`).
+
+    Raises
+    ------
+    Terminated
+        After SIGTERM.
+    """  # noqa: DOC501 - built by a function
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        raise StopSignal(number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    except StopSignal as error:
+        raise stopped(error) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def stopped(error: KeyboardInterrupt, *, is_stream: bool = False) -> Stopped:
     """Give the error that ends the command, with its exit code: 130, or 143 after SIGTERM.
 

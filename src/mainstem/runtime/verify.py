@@ -17,11 +17,19 @@ from typing import Any, cast
 from mainstem.definition.pipeline import Pipeline
 from mainstem.definition.resolve import Resolved, resolve
 from mainstem.engines.spec import Engine, Event
-from mainstem.errors import DataError, Findings, MainstemError, SettingsError, Stopped
+from mainstem.errors import (
+    DataError,
+    Findings,
+    InternalError,
+    MainstemError,
+    SettingsError,
+    Stopped,
+)
 from mainstem.plan.nodes import Plan
 from mainstem.record import record
 from mainstem.runtime.query import connect
 from mainstem.runtime.run import load_engine, run
+from mainstem.runtime.signals import ending
 from mainstem.runtime.start import base_of, run_options
 from mainstem.runtime.verify_compare import Part, compared
 from mainstem.runtime.verify_plan import Whole, refuse_gaps, refuse_streams, whole
@@ -207,7 +215,7 @@ def verify_resolved(
     for engine in by_name.values():
         Findings(engine.faults(given.plan, base)).raise_errors()
     now = datetime.now(UTC)
-    with tempfile.TemporaryDirectory(prefix="mainstem-verify-") as folder:
+    with ending(), tempfile.TemporaryDirectory(prefix="mainstem-verify-") as folder:
         runs = []
         for number, (name, engine) in enumerate(by_name.items()):
             options = run_options(
@@ -259,7 +267,18 @@ def _run(one: EngineRun, plan: Plan, options: Any, show: Callable[[Event], objec
         raise
     except MainstemError as error:
         return replace(one, error=error)
+    except Exception as error:  # noqa: BLE001 - what the others have found is worth telling all the same
+        return replace(one, error=_crashed(one, error))
     return one
+
+
+def _crashed(one: EngineRun, error: Exception) -> InternalError:
+    found = InternalError(
+        f"engine {one.name}: {type(error).__name__}: {error}", code="EngineCrashed",
+        fix="report it with the whole message; --debug shows where it was",
+    )  # fmt: skip
+    found.__cause__ = error
+    return found
 
 
 def _verification(plan: Plan, given: Whole, runs: list[EngineRun], folder: Path) -> Verification:

@@ -7,7 +7,6 @@ with the run alone. What the functions print goes to standard error.
 from __future__ import annotations
 
 import os
-import pickle
 import queue
 import signal
 import sys
@@ -16,11 +15,11 @@ from dataclasses import replace
 from typing import IO, Any
 
 from mainstem.definition.load import load
+from mainstem.engines.embedded.python.by_value import unpickled
 from mainstem.engines.embedded.python.evaluate import CallFailed, Evaluator, Failure
 from mainstem.engines.embedded.python.wire import Ended, packed, receive, send, unpacked
 from mainstem.errors import MainstemError
 from mainstem.plan.nodes import PythonFunction
-from mainstem.plan.types import parse_type
 from mainstem.sql.lift_calls import MapCall
 
 
@@ -108,15 +107,7 @@ def _loaded(facts: dict[str, Any], declared: dict[str, PythonFunction]) -> Pytho
             raise RuntimeError(f"{facts['home']} has changed since the run began")
         # What the declaration leaves open is decided by the run.
         return replace(found, on_error=facts["on_error"])
-    call, open_ = pickle.loads(facts["code"])  # noqa: S301 - from the run that started this process
-    one = PythonFunction(
-        name,
-        tuple(map(parse_type, facts["takes"])),
-        parse_type(facts["gives"]),
-        call=call,
-        open=open_,
-    )
-    return replace(one, is_batch=facts["is_batch"], on_error=facts["on_error"], null=facts["null"])
+    return unpickled(facts)
 
 
 if __name__ == "__main__":

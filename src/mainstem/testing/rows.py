@@ -44,8 +44,11 @@ _COLUMNS = "abcdefghij"
 # Stands for the table of an example inside its query, and begins the names of its columns.
 INPUT = "example_input"
 CELL = "example_cell_"
-# Forms of one value that share a statement. DuckDB 2.0.0 was seen to plan for minutes over 200 long ones.
-_TOGETHER = 20
+# Forms of one value that share a statement. DuckDB 2.0.0 was seen to plan for minutes over 200 long ones;
+# on Spark a statement costs more than what stands in it.
+_TOGETHER = {"embedded": 20, "spark": 60}
+# Forms of many rows that share one; a chain of 40 UNIONs nests too deep.
+_UNITED = 30
 # Patterns whose argument has to be written in the text of the query.
 _WRITTEN = ("word", "literal", "regex", "interval", "lambda")
 
@@ -64,25 +67,39 @@ class Form:
         The SQL of the value.
     cells : str
         The select list of the one-row table that it reads, ``""`` for none.
-    rows : str
-        The query of the table that an aggregate or window reads, ``""`` for none.
+    rows : tuple of str
+        The rows of the table that an aggregate or window reads, each as its cells behind the row's number.
+    types : tuple of Type
+        Those of the cells.
     """
 
     example: Example
     label: str
     expr: str
     cells: str = ""
-    rows: str = ""
+    rows: tuple[str, ...] = ()
+    types: tuple[Type, ...] = ()
+
+    @property
+    def is_single(self) -> bool:
+        """Say whether it reads one row at the most."""
+        return self.label != "rows"
 
     @property
     def is_window(self) -> bool:
         """Say whether there is one value for each row."""
-        return bool(self.rows) and " over " in f" {self.example.call.lower()}"
+        return not self.is_single and " over " in f" {self.example.call.lower()}"
 
     @property
     def table(self) -> str:
         """Give the query of the table before it, or ``""``."""
-        return f"SELECT {self.cells}" if self.cells else self.rows
+        if self.is_single:
+            return f"SELECT {self.cells}" if self.cells else ""
+        return _table([self.key_row("", row) for row in self.rows], self.types)
+
+    def key_row(self, key: str, row: str) -> str:
+        """Give a row of a table that many forms share, each under its key."""
+        return f"({text_literal(key)}, {row})"
 
     @property
     def query(self) -> str:
@@ -210,18 +227,19 @@ def _calls(example: Example) -> Iterator[Form]:
     columns = [list(c) for c in zip(*example.rows, strict=True)]
     types = [parse_type(x) for x in example.types.split(";")] if example.types else \
         [common([type_of_value(v) for v in c]) or NULL for c in columns]  # fmt: skip
-    names = ", ".join(["i", *_COLUMNS[: len(types)]])
     rows = [
-        "("
-        + ", ".join([str(i), *(sql_of_value(v, x) for v, x in zip(r, types, strict=True))])
-        + ")"
+        ", ".join([str(i), *(sql_of_value(v, x) for v, x in zip(r, types, strict=True))])
         for i, r in enumerate(example.rows)
     ]
-    filler = "(" + ", ".join(["0", *(f"CAST(NULL AS {x})" for x in types)]) + ")"
-    table = f"SELECT * FROM (VALUES {', '.join(rows or [filler])}) AS v({names})" + (
-        "" if rows else " WHERE false"
-    )
-    yield Form(example, "rows", example.call, rows=table)
+    yield Form(example, "rows", example.call, rows=tuple(rows), types=tuple(types))
+
+
+def _table(rows: Sequence[str], types: Sequence[Type]) -> str:
+    """Give the query of a table of rows: the key of their form, their number, their cells."""
+    filler = "(" + ", ".join(["''", "0", *(f"CAST(NULL AS {x})" for x in types)]) + ")"
+    names = ", ".join(["form", "i", *_COLUMNS[: len(types)]])
+    where = "" if rows else " WHERE false"
+    return f"SELECT * FROM (VALUES {', '.join(rows or [filler])}) AS v({names}){where}"
 
 
 def run_forms(jobs: Sequence[tuple[str, Form]], engine: str = "embedded") -> dict[str, Any]:
@@ -240,14 +258,12 @@ def run_forms(jobs: Sequence[tuple[str, Form]], engine: str = "embedded") -> dic
         One value per key; for windows the list of values in the order of the example's rows.
     """
     pipeline = Pipeline("rows")
-    single = [job for job in jobs if not job[1].rows]
-    chunks = [single[i : i + _TOGETHER] for i in range(0, len(single), _TOGETHER)]
+    single = [job for job in jobs if job[1].is_single]
+    n = _TOGETHER[engine]
+    chunks = [single[i : i + n] for i in range(0, len(single), n)]
     for number, chunk in enumerate(chunks):
         _add_chunk(pipeline, number, chunk)
-    for key, form in jobs:
-        if form.rows:
-            pipeline.table(f"in_{key}", form.rows)
-            pipeline.table(f"out_{key}", form.query.replace(INPUT, f"in_{key}"))
+    united = _add_united(pipeline, [job for job in jobs if not job[1].is_single])
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         run_pipeline(pipeline, base_dir=folder, engine=engine)
@@ -255,9 +271,8 @@ def run_forms(jobs: Sequence[tuple[str, Form]], engine: str = "embedded") -> dic
             for number, chunk in enumerate(chunks):
                 (row,) = tables.query(f'SELECT * FROM "chunk_out_{number}"').rows
                 found |= {key: value for (key, _), value in zip(chunk, row, strict=True)}
-            for key, form in jobs:
-                if form.rows:
-                    found[key] = _value(form, tables.query(f'SELECT * FROM "out_{key}"').rows)
+            for name, some in united.items():
+                found |= _values(some, tables.query(f'SELECT * FROM "{name}"').rows)
     return found
 
 
@@ -277,21 +292,60 @@ def _add_chunk(pipeline: Pipeline, number: int, chunk: Sequence[tuple[str, Form]
     pipeline.table(f"chunk_out_{number}", f"SELECT {values}{source}")
 
 
-def _value(form: Form, rows: Sequence[tuple[Any, ...]]) -> Any:
-    if form.is_window:
-        return [r for _, r in sorted(rows, key=lambda row: row[0])]
-    assert len(rows) == 1, f"{len(rows)} rows"
-    return rows[0][0]
+def _add_united(
+    pipeline: Pipeline, jobs: Sequence[tuple[str, Form]]
+) -> dict[str, list[tuple[str, Form]]]:
+    """Add forms of many rows; give those of each table of results.
+
+    Those whose rows have the same types share the table that they read, each its own rows; and those
+    whose values have the same type share the statement that computes them.
+    """
+    read: dict[tuple[Type, ...], list[tuple[str, Form]]] = {}
+    given: dict[Type, list[tuple[str, Form]]] = {}
+    for job in jobs:
+        read.setdefault(job[1].types, []).append(job)
+        given.setdefault(declared_type(job[1]), []).append(job)
+    texts: dict[str, str] = {}
+    for number, (types, some) in enumerate(read.items()):
+        rows = [form.key_row(key, row) for key, form in some for row in form.rows]
+        pipeline.table(f"rows_in_{number}", _table(rows, types))
+        texts |= {key: _over_rows(key, form, f"rows_in_{number}") for key, form in some}
+    parts = [some[i : i + _UNITED] for some in given.values() for i in range(0, len(some), _UNITED)]
+    united = {f"rows_out_{number}": part for number, part in enumerate(parts)}
+    for name, part in united.items():
+        pipeline.table(name, " UNION ALL ".join(texts[key] for key, _ in part))
+    return united
 
 
-def declared_type(row: Function, form: Form) -> Type:
+def _over_rows(key: str, form: Form, table: str) -> str:
+    number = "i" if form.is_window else "0"
+    own = f"FROM {table} WHERE form = {text_literal(key)}"
+    return f"SELECT {text_literal(key)} AS form, {number} AS i, {form.expr} AS r {own}"
+
+
+def _values(jobs: Sequence[tuple[str, Form]], rows: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
+    """Give the value of each form, or its values in the order of the rows."""
+    found: dict[str, dict[int, Any]] = {key: {} for key, _ in jobs}
+    for key, number, value in rows:
+        assert number not in found[key], f"two rows of {key}"
+        found[key][number] = value
+    for key, form in jobs:
+        n_wanted = len(form.rows) if form.is_window else 1
+        assert len(found[key]) == n_wanted, f"{len(found[key])} rows of {key}"
+    return {
+        key: [found[key][i] for i in sorted(found[key])] if form.is_window else found[key][0]
+        for key, form in jobs
+    }
+
+
+def declared_type(form: Form) -> Type:
     """Give the type that the binder says the form has."""
     schemas = {}
     if form.table:
         table = bind(form.table, {})
         assert table is not None
         schemas[INPUT] = table.schema
-    bound = bind(form.query, schemas, step=row.name)
+    bound = bind(form.query, schemas, step="example")
     assert bound is not None
     return bound.schema.fields[-1].type
 

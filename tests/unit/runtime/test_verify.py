@@ -1,14 +1,20 @@
 """`verify` finds the step in which engines differ, and writes nothing of the user's."""
 
 import json
+import os
+import signal
+import tempfile
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import mainstem as ms
-from mainstem.errors import DataError, EngineError, SettingsError, UnsupportedError
+from mainstem.definition.resolve import resolve
+from mainstem.errors import DataError, EngineError, SettingsError, Terminated, UnsupportedError
 from mainstem.runtime import verify_rows
+from mainstem.runtime.verify import verify_resolved
 from mainstem.runtime.verify_plan import whole
 from tests.unit.runtime.standin import install
 
@@ -183,6 +189,38 @@ def test_an_engine_that_fails_is_a_difference(pipeline, monkeypatch):
         found.raise_difference()
     three = pipeline.verify(engines=("embedded", "other", "embedded"))
     assert (len(three.parts), three.first, three.exit_code) == (4, None, 5)
+
+
+def test_an_engine_that_crashes_is_named_and_the_others_are_compared(pipeline, monkeypatch):
+    """By what nobody thought of, too."""
+    engine = type(install(monkeypatch))
+    crash = AttributeError("no such thing")
+    monkeypatch.setattr(engine, "run", lambda *_: (_ for _ in ()).throw(crash))
+    found = pipeline.verify(engines=("embedded", "other", "embedded"))
+
+    (one,) = found.failed
+    assert (one.name, one.error.finding.code, found.exit_code) == ("other", "EngineCrashed", 70)
+    assert str(one.error).startswith("EngineCrashed: engine other: AttributeError: no such thing")
+    assert (len(found.parts), found.first) == (4, None)
+
+
+def test_sigterm_between_two_engines_leaves_nothing(pipeline, tmp_path, monkeypatch):
+    """Inside of a run it is the run that ends; here Python would die where it stands."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    before = sorted(tmp_path.rglob("*"))
+
+    @contextmanager
+    def killed(name, _plan):
+        if name == "embedded#2":
+            os.kill(os.getpid(), signal.SIGTERM)
+        yield lambda _event: None
+
+    with pytest.raises(Terminated):
+        verify_resolved(
+            resolve(pipeline), ("embedded", "embedded"), params={}, base_dir=tmp_path, watch=killed
+        )
+
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_pipeline_that_fails_everywhere_is_its_own_error(pipeline, tmp_path):

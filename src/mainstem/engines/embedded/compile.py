@@ -176,14 +176,18 @@ def step_sql(query: t.Query) -> str:
 
 def compile(plan: Plan) -> Program:  # noqa: A001 - the name that every engine folder has
     """Give the program of a plan: what is read, and one statement per step."""
-    statements = tuple(_statement(plan, step) for step in plan.steps)
+    return Program(plan, ENGINE, reads(plan), tuple(_statement(plan, s) for s in plan.steps))
+
+
+def reads(plan: Plan) -> tuple[SourceRead, ...]:
+    """Give what is read of the sources of a plan; the same for every engine."""
     used = _used_columns(plan)
-    reads = []
+    found = []
     for source in plan.sources:
         if source.name in used:
             names = tuple(n for n in source.schema.names if n in used[source.name])
-            reads.append(SourceRead(source, names, bool(plan.expected_of(source.name))))
-    return Program(plan, ENGINE, tuple(reads), statements)
+            found.append(SourceRead(source, names, bool(plan.expected_of(source.name))))
+    return tuple(found)
 
 
 def _statement(plan: Plan, step: Step) -> Statement:

@@ -15,8 +15,8 @@ from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
-from mainstem.engines.embedded.compile import compile as compile_embedded
 from mainstem.engines.embedded.compile import expression_sql
+from mainstem.engines.embedded.compile import reads as reads_of
 from mainstem.engines.embedded.constants import judged
 from mainstem.engines.embedded.fallible import Failure, can_fail, fails, operands, parted
 from mainstem.engines.spark.kernel import ERROR, VALUE, Kernel
@@ -171,11 +171,15 @@ class SparkPrinter(Printer):
         return f"{quoted(node.name)}{columns} AS ({self.query(node.query)})"
 
     def body(self, node: t.Body) -> str:
-        """Print VALUES with names, and as SELECTs: a table of literals may not call a kernel."""
+        """Print VALUES: what is not plain as SELECTs, for a table of literals may not call a kernel."""
         if isinstance(node, _Text):
             return node.text
         if not isinstance(node, t.Values):
             return super().body(node)
+        if all(isinstance(e, t.Literal) for row in node.rows for e in row):
+            # Of SELECTs each would be a task of its own.
+            table = ", ".join(f"({self.list(row)})" for row in node.rows)
+            return f"SELECT * FROM VALUES {table} AS v({', '.join(map(quoted, node.names))})"
         rows = (
             "SELECT " + ", ".join(
                 f"{self.expr(e)} AS {quoted(n)}" for e, n in zip(row, node.names, strict=True)
@@ -586,11 +590,22 @@ def value_sql(value: Any, type_: Type) -> str:
 
 def compile(plan: Plan) -> Program:  # noqa: A001 - the name that every engine folder has
     """Give the program of a plan: what is read, and one statement per step."""
-    reads = compile_embedded(dataclasses.replace(plan, functions=())).reads
-    return Program(plan, ENGINE, reads, tuple(map(_statement, plan.steps)))
+    return Program(plan, ENGINE, reads_of(plan), tuple(_statement(plan, s) for s in plan.steps))
 
 
-def _statement(step: Step) -> SparkStatement:
+def _statement(plan: Plan, step: Step) -> SparkStatement:
     printer = SparkPrinter()
-    sql = printer.query(judged(step.query, expression_sql))
-    return SparkStatement(step, sql, kernels=tuple(printer.kernels.values()))
+
+    def text(query: t.Query) -> str:
+        return printer.query(judged(query, expression_sql))
+
+    if not plan.functions:
+        return SparkStatement(step, text(step.query), kernels=tuple(printer.kernels.values()))
+    from mainstem.sql.lift import lifted
+
+    taken = lifted(step.query, plan.functions, step.name)
+    if taken.problem is not None:
+        raise InternalError(f"a call in {step.name!r} passed the check: {taken.problem[0]}")
+    rows = tuple(text(made.query) for made in taken.maps)
+    sql = text(taken.query)
+    return SparkStatement(step, sql, taken.maps, rows, kernels=tuple(printer.kernels.values()))

@@ -30,17 +30,10 @@ class Spark(Embedded):
 
     def gaps(self, plan: Plan) -> list[Finding]:
         """Give what this version cannot run of a plan on Spark, by name."""
-        found = _missing_package() + super().gaps(plan)
+        found = _missing_package(plan) + super().gaps(plan)
         if is_stream(plan):
             # Its steps are the embedded engine's, wherever they are computed.
             return found
-        found += [
-            Finding(
-                "FunctionNotYet", f"function {one.name!r} is written in Python, which this version "
-                "calls on the embedded engine only", one.where, "run it with --engine embedded",
-            )
-            for one in plan.functions
-        ]  # fmt: skip
         return found + [gap for step in plan.steps for gap in _step_gaps(step)]
 
     def compile(self, plan: Plan) -> Program:
@@ -83,8 +76,10 @@ class Spark(Embedded):
 ENGINE = Spark()
 
 
-def _missing_package() -> list[Finding]:
-    missing = [name for name in ("pyspark", "pyarrow") if find_spec(name) is None]
+def _missing_package(plan: Plan) -> list[Finding]:
+    # The code of functions goes to the workers by value.
+    wanted = ["pyspark", "pyarrow", *(["cloudpickle"] if plan.functions else [])]
+    missing = [name for name in wanted if find_spec(name) is None]
     return [Finding(
         "PackageMissing", f"the engine spark needs {' and '.join(missing)}, not installed here",
         NOWHERE, "run: pip install 'mainstem[spark]'",

@@ -27,12 +27,12 @@ _FIX = pattern(r" (If necessary set|Use ['`]try_|To tolerate|To return NULL).*",
 
 def explained(error: Exception, step: Step) -> MainstemError:
     """Give an error of Spark's as one of ours, with the step and its place."""
-    said = _said(error)
-    found = _CONDITION.search(said)
-    condition, words = (found[1], found[2]) if found else ("", said)
+    text = said(error)
+    found = _CONDITION.search(text)
+    condition, words = (found[1], found[2]) if found else ("", text)
     words = _FIX.sub("", _STATE.sub("", _BEHIND.sub("", words))).strip()
-    facts: dict[str, Any] = {"engine_message": said[:4000]}
-    if is_full(said):
+    facts: dict[str, Any] = {"engine_message": text[:4000]}
+    if is_full(text):
         return outside(words, where=step.where, step=step.name)
     if _DATA.match(condition):
         words = words.removesuffix(".")
@@ -48,7 +48,7 @@ def explained(error: Exception, step: Step) -> MainstemError:
     )  # fmt: skip
 
 
-def _said(error: Exception) -> str:
+def said(error: Exception) -> str:
     """Give the message of the deepest cause: a failed job speaks of its stage first."""
     java = getattr(error, "java_exception", None)
     texts = [str(error)]

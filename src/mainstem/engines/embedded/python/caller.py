@@ -15,6 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from mainstem.engines.embedded.python.by_value import facts, pickled
 from mainstem.engines.embedded.python.evaluate import CallFailed, Evaluated, Evaluator, Failure
 from mainstem.engines.embedded.python.pool import Pool, Setup
 from mainstem.engines.embedded.session import Session
@@ -186,16 +187,7 @@ def _cores() -> int:
 
 def _sent(one: PythonFunction) -> dict[str, Any]:
     """Give a function as a worker can get it: by its file, else by value."""
-    facts = {
-        "name": one.name, "takes": list(map(str, one.takes)), "gives": str(one.gives),
-        "is_batch": one.is_batch, "on_error": one.on_error, "null": one.null, "digest": one.digest,
-        "home": one.home, "code": b"",
-    }  # fmt: skip
-    if not one.home:
-        from mainstem.engines.embedded.python.by_value import pickled
-
-        facts["code"] = pickled(one)
-    return facts
+    return facts(one) | ({} if one.home else {"code": pickled(one)})
 
 
 def explained(failure: Failure, functions: Mapping[str, PythonFunction], step: str) -> DataError:

@@ -6,7 +6,7 @@ are written to a file in the run's folder, while the query still gives rows, and
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 import duckdb
@@ -25,7 +25,7 @@ from mainstem.plan.nodes import Plan, PythonFunction
 from mainstem.record import mutable
 from mainstem.sql.lift import Map
 
-_DEAD = pa.schema([(name, pa.string()) for name in ("__function", "__arguments", "__reason",
+DEAD_SCHEMA = pa.schema([(name, pa.string()) for name in ("__function", "__arguments", "__reason",
                                                    "__message")])  # fmt: skip
 # How the messages of DuckDB's errors begin.
 _ERRORS: dict[str, type[duckdb.Error]] = {
@@ -79,10 +79,22 @@ def make_maps(
     called = {call.function for made in statement.maps for call in made.calls}
     if all(functions[one].on_error == "fail" for one in called):
         return None
-    columns = ", ".join(field.name for field in _DEAD)
-    union = " UNION ALL ".join(f"SELECT {columns} FROM {quoted(table)}" for table, n in dead if n)
-    order = "__function, __arguments, __reason, __message"
-    select = f"SELECT row_number() OVER (ORDER BY {order}) AS __nth, * FROM ({union})"
+    return dead_calls(name, [(quoted(table), n) for table, n in dead])
+
+
+def dead_calls(name: str, dead: Sequence[tuple[str, int]]) -> Kept:
+    """Give the rows of a step that no function could be called for.
+
+    Parameters
+    ----------
+    name : str
+        Of the step.
+    dead : sequence of (str, int)
+        DuckDB relations that hold them, and how many each has.
+    """
+    columns = ", ".join(DEAD_SCHEMA.names)
+    union = " UNION ALL ".join(f"SELECT {columns} FROM {relation}" for relation, n in dead if n)
+    select = f"SELECT row_number() OVER (ORDER BY {columns}) AS __nth, * FROM ({union})"
     return Kept(name, f"{name}{DEAD}", _COLUMNS, select if union else "", sum(n for _, n in dead))
 
 
@@ -112,7 +124,7 @@ class _MapRun:
             pa.OSFile(str(self._file()), "wb") as file,
             pa.ipc.new_file(file, schema) as rows,
             pa.OSFile(str(self._file("_dead")), "wb") as dead_file,
-            pa.ipc.new_file(dead_file, _DEAD) as dead,
+            pa.ipc.new_file(dead_file, DEAD_SCHEMA) as dead,
         ):
             n_left = 0
             for batch, found in caller.evaluated(_batches(reader), n_kept):
@@ -123,7 +135,7 @@ class _MapRun:
                 n_left += len(columns[0])
                 rows.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
                 if found.dead:
-                    dead.write_batch(_dead_batch(found.dead))
+                    dead.write_batch(dead_batch(found.dead))
                     self.n_dead += len(found.dead)
         if caller.n_rows != n_left + self.n_dead:
             raise InternalError(
@@ -158,9 +170,12 @@ def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         yield batch
 
 
-def _dead_batch(dead: tuple[Failure, ...]) -> pa.RecordBatch:
+def dead_batch(dead: tuple[Failure, ...]) -> pa.RecordBatch:
+    """Give the rows that failed as a batch of `DEAD_SCHEMA`."""
     columns = (
         [one.function for one in dead], [one.values for one in dead],
         [one.reason for one in dead], [one.message for one in dead],
     )  # fmt: skip
-    return pa.RecordBatch.from_arrays([pa.array(c, pa.string()) for c in columns], schema=_DEAD)
+    return pa.RecordBatch.from_arrays(
+        [pa.array(c, pa.string()) for c in columns], schema=DEAD_SCHEMA
+    )
