@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import glob
 import os
-import stat
 from pathlib import Path
 from urllib.parse import unquote
 
 from mainstem.connectors.files.options import FilesSource, Format
-from mainstem.connectors.files.path import is_address, not_local
-from mainstem.errors import NOWHERE, OutsideError, Place, SettingsError, UnsupportedError, listing
+from mainstem.errors import NOWHERE, OutsideError, Place, SettingsError, listing
+from mainstem.filesystems import file_system, is_address, normal
 from mainstem.record import record
 
 FORMATS: dict[str, Format] = {
@@ -43,6 +41,11 @@ class InputFile:
     format: Format
     compression: str
     partition: tuple[tuple[str, str | None], ...] = ()
+
+    @property
+    def is_plain(self) -> bool:
+        """Say whether its bytes can be read as they lie on this machine."""
+        return self.compression == "none" and not is_address(self.path)
 
 
 def list_files(options: FilesSource, where: Place = NOWHERE) -> tuple[InputFile, ...]:
@@ -102,22 +105,15 @@ def list_paths(
 
 
 def _matches(path: str, where: Place) -> list[str]:
-    if is_address(path):
-        refused = not_local(path, where)
-        raise UnsupportedError(refused.what, where=where, code=refused.code, fix=refused.fix)
     path = str(Path(path).expanduser()) if path.startswith("~") else path
-    if Path(path).is_dir():
-        matches = _under(path)
-    elif Path(path).exists():
-        return [path]
-    else:
-        # Path.glob knows no absolute pattern.
-        found = glob.glob(path, recursive=True)  # noqa: PTH207
-        # A Path for each of ten thousand names costs more than asking the system about them.
-        matches = [m for m in found if os.path.isfile(m)]  # noqa: PTH113
+    path = normal(path) if is_address(path) else path
+    files = file_system(path)
+    matches = files.find(path)
     if not matches:
-        what = f"no file matches {path!r} (looked in {Path.cwd()})"
-        if Path(path).is_dir():
+        here = "" if is_address(path) else f" (looked in {Path.cwd()})"
+        what = f"no file matches {path!r}{here}"
+        found = files.status_or_none(path)
+        if found is not None and found.is_folder:
             what = f"the folder {path!r} has no files (names that begin with . or _ do not count)"
         raise OutsideError(
             what, where=where, code="FileNotFound", fix="correct the path, or write the files first"
@@ -125,24 +121,15 @@ def _matches(path: str, where: Place) -> list[str]:
     return matches
 
 
-def _under(directory: str) -> list[str]:
-    """Give the files below a directory; names that begin with . or _ are not data (as in Hive)."""
-    found = []
-    for folder, folders, names in os.walk(directory):
-        folders[:] = [name for name in folders if name[0] not in "._"]
-        found += [os.path.join(folder, name) for name in names if name[0] not in "._"]  # noqa: PTH118 - as in glob
-    return found
-
-
 def _input_file(path: str, options: FilesSource, where: Place) -> InputFile:
     compression = options.compression or COMPRESSIONS.get(Path(path).suffix.lower(), "none")
     try:
-        status = Path(path).stat()
+        status = file_system(path).status(path)
     except OSError as error:
         raise OutsideError(
             f"cannot read {path}: {error.strerror}", where=where, code="FileNotRead"
         ) from error
-    if not stat.S_ISREG(status.st_mode):
+    if not status.is_file:
         # Opening a pipe that nobody writes to would wait for ever, and it can be read only once.
         raise OutsideError(
             f"cannot read {path}: it is a pipe, a socket or a device, not a file", where=where,
@@ -150,7 +137,7 @@ def _input_file(path: str, options: FilesSource, where: Place) -> InputFile:
         )  # fmt: skip
     partition = hive_partition(path) if options.hive else ()
     format_ = options.format or format_of(path, where, member=options.member)
-    return InputFile(path, status.st_size, format_, compression, partition)
+    return InputFile(path, status.size_bytes, format_, compression, partition)
 
 
 def format_of(path: str, where: Place = NOWHERE, *, member: str | None = None) -> Format:
