@@ -197,7 +197,7 @@ class HdfsFiles(FileSystem):
         found = _JAVA.search(str(error))
         kind = found["kind"].rpartition(".")[2] if found else type(error).__name__
         said = found["said"].replace('\\"', '"') if found else str(error).splitlines()[0]
-        code, fix = _code_and_fix(kind, said)
+        code, fix = _code_and_fix(kind, str(error))
         where = path if is_whole(path) else f"{self.root}{path}"
         return OutsideError(f"{where}: {said[:500]}", code=code, fix=fix, path=where)
 
@@ -207,7 +207,7 @@ def is_whole(path: str) -> bool:
     return path.startswith("hdfs://")
 
 
-def _code_and_fix(kind: str, said: str) -> tuple[str, str]:
+def _code_and_fix(kind: str, text: str) -> tuple[str, str]:
     if kind == "AccessControlException":
         return "HdfsRights", (
             "give that user the right (hdfs dfs -chmod, -chown), or run as another one: HADOOP_USER_NAME"
@@ -215,7 +215,7 @@ def _code_and_fix(kind: str, said: str) -> tuple[str, str]:
     if "Quota" in kind:
         return "HdfsQuota", "remove what is not needed there, or let the quota be raised"
     # Right after its start it waits for its DataNodes, and then goes on by itself.
-    if kind == "SafeModeException" and "automatically" not in said:
+    if kind == "SafeModeException" and "automatically" not in text:
         return "HdfsSafeMode", "let an administrator end it: hdfs dfsadmin -safemode leave"
     return "HdfsFailed", "see the log of the NameNode and whether its DataNodes run; then run again"
 

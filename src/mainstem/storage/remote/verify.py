@@ -30,16 +30,17 @@ def verify_there(paths: Sequence[str], folders: Sequence[str]) -> None:
     ------
     OutsideError
         Naming a file that is missing, is not listed, or has another size.
-    """  # noqa: DOC501 - built by functions
+    """
     homes: dict[str, tuple[str, Manifest] | None] = {}
     found: dict[str, set[str]] = {}
+    manifests: dict[str, Manifest] = {}
     for path in paths:
         folder = posixpath.dirname(path)
         if folder not in homes:
             homes[folder] = _home(folder)
-        if home := homes[folder]:
-            found.setdefault(home[0], set()).add(posixpath.relpath(path, home[0]))
-    manifests = dict(home for home in homes.values() if home)
+        if known := homes[folder]:
+            home, manifests[home] = known
+            found.setdefault(home, set()).add(posixpath.relpath(path, home))
     for home, names in found.items():
         _compare(home, manifests[home], names, folders)
 
