@@ -15,15 +15,11 @@ import pytest
 
 import mainstem as ms
 from mainstem.errors import (
-    CheckFailed,
     DataError,
     MainstemError,
     OutsideError,
-    SettingsError,
-    UnsupportedError,
 )
 from mainstem.filesystems import file_system
-from mainstem.filesystems import hdfs as hdfs_files
 from mainstem.formats.compression import zstd_module
 from mainstem.runtime.run import repair
 from mainstem.runtime.state import state_dir
@@ -323,38 +319,6 @@ def test_commands_know_addresses(hdfs, tmp_path):
         copying(f"{folder}/a.csv", f"{folder}/../{folder.rpartition('/')[2]}/a.csv"), tmp_path
     )
     assert [found.code for found in error.findings] == ["SinkInSource"]
-
-
-def test_what_is_not_offered_is_refused_by_name():
-    """Before anything is connected to: sinks that grow, streams, and schemes that nobody knows."""
-    far = "hdfs://nobody.invalid:9820/x"
-    p = ms.Pipeline("p")
-    p.source("s", ms.files(far, format="csv", stream=True), schema="id bigint")
-    p.table("t", "SELECT id FROM s", sink=ms.files("out", format="csv"))
-    pipelines = {"a stream": p}
-    for mode, column in (("append", ()), ("overwrite_partitions", "k")):
-        p = ms.Pipeline("p")
-        p.source("s", ms.files("in.csv"), schema="id bigint, k string")
-        sink = ms.files(far, format="csv", mode=mode, partition_by=column)
-        p.table("t", "SELECT * FROM s", sink=sink)
-        pipelines[f"mode='{mode}'"] = p
-    pipelines["this version reads and writes local paths and hdfs://"] = copying(
-        "s3://b/a.csv", "o.csv"
-    )
-    for said, pipeline in pipelines.items():
-        with pytest.raises((UnsupportedError, CheckFailed)) as error:
-            pipeline.check(environ={})
-        assert said in str(error.value)
-        assert "PathNotLocal" in str(error.value)
-
-
-def test_a_missing_package_is_named(monkeypatch):
-    """With the command that installs it."""
-    monkeypatch.setitem(sys.modules, "hdfs_native", None)
-    with pytest.raises(SettingsError) as error:
-        hdfs_files.HdfsFiles("127.0.0.1:1").find("hdfs://127.0.0.1:1/a")
-    assert error.value.finding.code == "PackageMissing"
-    assert error.value.finding.fix == "run: pip install 'mainstem[hdfs]'"
 
 
 def test_a_file_that_is_cut_short_is_damaged(hdfs, tmp_path):

@@ -14,7 +14,8 @@ from mainstem.errors import UnsupportedError
 from mainstem.filesystems.local import LOCAL
 from mainstem.filesystems.spec import FileSystem, Status
 
-SCHEMES = ("hdfs",)
+# By its scheme, the package that it takes; the extra of this name installs it.
+SCHEMES = {"hdfs": "hdfs_native"}
 
 __all__ = ["SCHEMES", "FileSystem", "Status", "file_system", "is_address", "is_known", "normal"]
 

@@ -10,7 +10,7 @@ from mainstem.connectors.files.path import not_local
 from mainstem.connectors.keyed import mode_name
 from mainstem.engines.spec import Event, Program, RunSettings, Written
 from mainstem.errors import Finding, Place, SettingsError
-from mainstem.filesystems import is_address, is_known
+from mainstem.filesystems import SCHEMES, is_address, is_known
 from mainstem.plan.nodes import Binding, Plan, Source, Step, is_stream, streaming
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Embedded:
 
             return _missing_packages(plan) + _stream_gaps(plan) + stream_gaps(plan)
         found = [f for source in plan.sources for f in _source_gaps(source)]
-        found += _missing_packages(plan)
+        found += _missing_packages(plan) + _missing_clients(plan)
         found += _batch_gaps(plan)
         return found + [f for step in plan.steps for f in _step_gaps(step)]
 
@@ -125,6 +125,30 @@ def _missing_packages(plan: Plan) -> list[Finding]:
     )] if missing else []  # fmt: skip
 
 
+def _missing_clients(plan: Plan) -> list[Finding]:
+    """Say which package an address of a plan needs and this environment has not."""
+    from importlib.util import find_spec
+
+    bindings = [(s.binding, s.where, s.name) for s in plan.sources]
+    bindings += [(s.sink, s.where, s.name) for s in plan.tables if s.sink]
+    found = {}
+    for binding, where, name in bindings:
+        for path in filter(is_address, _paths(binding)):
+            scheme = path.partition("://")[0]
+            package = SCHEMES.get(scheme)
+            if package and find_spec(package) is None:
+                found[scheme] = Finding(
+                    "PackageMissing", f"{path} needs {package}, not installed here", where,
+                    f"run: pip install 'mainstem[{scheme}]'", step=name,
+                )  # fmt: skip
+    return list(found.values())
+
+
+def _paths(binding: Binding) -> tuple[str, ...]:
+    path = binding.as_dict().get("path", ())
+    return (path,) if isinstance(path, str) else tuple(path)
+
+
 def _batch_gaps(plan: Plan) -> list[Finding]:
     """Give the connectors that only a stream reads or writes, where nothing is a stream."""
     endless = streaming(plan.sources, plan.steps)
@@ -161,11 +185,9 @@ def _not_local(binding: Binding, where: Place, name: str, what: str = "") -> lis
 
     `what`, when given, reads and writes local paths only.
     """
-    path = binding.as_dict().get("path", ())
-    paths = (path,) if isinstance(path, str) else path
     if binding.type != "files":
         what = what or f"a binding to {binding.type}"
-    return [not_local(p, where, name, what=what) for p in paths if what or not is_known(p)
+    return [not_local(p, where, name, what=what) for p in _paths(binding) if what or not is_known(p)
             if is_address(p)]  # fmt: skip
 
 
