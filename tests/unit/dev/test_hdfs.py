@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 import pytest
 
 from mainstem.dev.servers.hdfs import conf, jmx, spec
+from mainstem.dev.web import NoAnswer
 
 
 def answer(*, live="127.0.0.1:20001 127.0.0.1:20002", safe="", short=3) -> bytes:
@@ -31,7 +32,7 @@ def test_an_answer_is_read():
 @pytest.mark.parametrize("text", [b"", b"<html>", b"[]", b'{"beans": []}', answer(live="no_port")])
 def test_an_answer_of_somebody_else_is_none(text):
     """A NameNode that has only begun to start has no such beans yet."""
-    with pytest.raises(jmx.NoAnswer, match="not that of a NameNode"):
+    with pytest.raises(NoAnswer, match="not that of a NameNode"):
         jmx.read(text)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -10,6 +10,8 @@ from mainstem.dev.ports import HOST
 from mainstem.record import record
 
 PREFIXES = ("dfs.", "fs.", "hadoop.", "io.", "ipc.", "net.")
+# A client of Hadoop reads the address from the first, a node what is its own from the second.
+_FILES = ("core-site", "hdfs-site")
 # The jars carry no web pages, and a node that finds no folder for them does not start.
 _PAGES = ("webapps/hdfs", "webapps/datanode")
 _LOG = """\
@@ -97,16 +99,17 @@ _QUICK = {
 }
 
 
-def write(folder: Path, settings: Mapping[str, str]) -> None:
-    """Write what a node finds on its class path."""
+def write(
+    folder: Path, settings: Mapping[str, str], *, files: Sequence[str] = _FILES,
+    pages: Sequence[str] = _PAGES,
+) -> None:  # fmt: skip
+    """Write what a process of Hadoop finds on its class path: the settings, in each of these files."""
     text = "".join(
         f"  <property><name>{escape(name)}</name><value>{escape(value)}</value></property>\n"
         for name, value in settings.items()
     )
-    text = f"<configuration>\n{text}</configuration>\n"
-    # A client of Hadoop reads the address from the first, a node what is its own from the second.
-    for file in ("core-site.xml", "hdfs-site.xml"):
-        (folder / file).write_text(text, "utf-8")
+    for file in files:
+        (folder / f"{file}.xml").write_text(f"<configuration>\n{text}</configuration>\n", "utf-8")
     (folder / "log4j.properties").write_text(_LOG, "utf-8")
-    for page in _PAGES:
+    for page in pages:
         (folder / page).mkdir(parents=True, exist_ok=True)

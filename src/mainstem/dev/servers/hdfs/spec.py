@@ -13,6 +13,7 @@ from mainstem.dev.java import Java
 from mainstem.dev.ports import HOST
 from mainstem.dev.servers.hdfs import conf, jmx
 from mainstem.dev.spec import Ask, Layout, Node, ServerSpec
+from mainstem.dev.web import NoAnswer
 from mainstem.errors import OutsideError, SettingsError
 
 _NAME = "namenode"
@@ -100,7 +101,7 @@ class HdfsSpec(ServerSpec):
         ports = {node.name: node.ports for node in layout.nodes}
         try:
             found = jmx.ask(ports[_NAME]["web"])
-        except jmx.NoAnswer as reason:
+        except NoAnswer as reason:
             return f"the NameNode does not answer: {reason}"
         nodes = [name for name in alive if name != _NAME]
         missing = [name for name in nodes if ports[name]["client"] not in found.datanodes]
