@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from mainstem.errors import DataError, OutsideError, listing
+from mainstem.filesystems import file_system, is_address
 
 EXTENSIONS = {".gz": "gzip", ".zst": "zstd", ".zip": "zip"}
 
@@ -39,17 +40,21 @@ def open_binary(path: str, compression: str, member: str | None = None) -> Binar
         When a zip archive holds several files and `member` names none, or is damaged.
     """  # noqa: DOC501 - built by functions
     try:
-        if compression == "none":
+        if compression == "none" and not is_address(path):
             return io.BufferedReader(Plain(path), buffer_size=1 << 18)
-        if compression == "gzip":
-            if not Path(path).stat().st_size:
+        # The readers of compressed files open those of this machine by name themselves.
+        given: Any = _fetched(path) if is_address(path) else path
+        if compression == "none":
+            stream = cast("BinaryIO", given)
+        elif compression == "gzip":
+            if not file_system(path).status(path).size_bytes:
                 # Python's reader gives nothing and no error, as if nothing had been compressed.
                 raise _damaged(path, "it has no bytes")
-            stream = cast("BinaryIO", gzip.open(path, "rb"))  # noqa: SIM115 - the caller closes it
+            stream = cast("BinaryIO", gzip.open(given, "rb"))  # noqa: SIM115 - the caller closes it
         elif compression == "zstd":
-            stream = cast("BinaryIO", zstd_module().open(path, "rb"))
+            stream = cast("BinaryIO", zstd_module().open(given, "rb"))
         else:
-            stream = _open_member(path, member)
+            stream = _open_member(given, path, member)
         return io.BufferedReader(Guarded(stream, path), buffer_size=1 << 20)
     except OSError as error:
         raise _unread(path, error) from error
@@ -63,8 +68,13 @@ def zstd_module() -> Any:
     return importlib.import_module(name)
 
 
-def _open_member(path: str, member: str | None) -> BinaryIO:
-    archive = zipfile.ZipFile(path)
+def _fetched(path: str) -> BinaryIO:
+    """Open a file of another machine; each request costs time, so few are made."""
+    return io.BufferedReader(cast("Any", file_system(path).open(path)), buffer_size=8 << 20)
+
+
+def _open_member(given: Any, path: str, member: str | None) -> BinaryIO:
+    archive = zipfile.ZipFile(given)
     names = [item.filename for item in archive.infolist() if not item.is_dir()]
     if member is None and len(names) != 1:
         raise DataError(

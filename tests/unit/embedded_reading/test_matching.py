@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 import mainstem as ms
-from mainstem.connectors.files import matching
 from mainstem.connectors.files.listing import list_files, list_paths
 from mainstem.connectors.files.options import FilesSource
 from mainstem.errors import OutsideError
+from mainstem.filesystems import matching
 
 PATTERNS = (
     "*", "*.csv", "**", "**/*.csv", "*/*.csv", "a/**/b*", "a/?.csv", "[ab]/*", "**/a/**/*.csv", ".*", ".h/*",

@@ -33,12 +33,12 @@ def up(
     Parameters
     ----------
     kind : str
-        Which server: kafka or spark.
+        Which server: kafka, spark, hdfs or yarn.
     name : str
         What to call it, to have several; its kind when not given.
     nodes : int
         How many nodes: of kafka 1 or 3; of spark a master and 1 to 4 workers, so 2 to 5, and 3 when not
-        given.
+        given; of hdfs 2 to 6, and 5 when not given; of yarn 3 to 6, and 4 when not given.
     port : int
         Port of the first node, the next ones follow; the usual one of the server when not given, 0
         for free ones.

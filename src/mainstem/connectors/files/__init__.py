@@ -1,4 +1,4 @@
-"""Files on a local disk: CSV, JSON lines, Parquet and text, plain or compressed."""
+"""Files on a local disk or on HDFS: CSV, JSON lines, Parquet and text, plain or compressed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def files(
     Parameters
     ----------
     path : str or list of str
-        Files, directories and globs of a source; one file or directory of a sink.
+        Files, directories and globs of a source; one file or directory of a sink. Local, or an
+        address such as ``hdfs://host:9820/in/*.csv``.
     format : str, optional
         ``csv``, ``tsv``, ``json`` (JSON lines), ``parquet`` or ``text``; from the name when absent.
     header, delimiter, quote, null, multiline

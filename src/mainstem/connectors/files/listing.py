@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
-from mainstem.connectors.files.matching import expand, under
 from mainstem.connectors.files.options import FilesSource, Format
-from mainstem.connectors.files.path import is_address, not_local
-from mainstem.errors import NOWHERE, OutsideError, Place, SettingsError, UnsupportedError, listing
+from mainstem.errors import NOWHERE, OutsideError, Place, SettingsError, listing
+from mainstem.filesystems import file_system, is_address, normal
 from mainstem.record import record
 
 FORMATS: dict[str, Format] = {
@@ -44,6 +43,11 @@ class InputFile:
     format: Format
     compression: str
     partition: tuple[tuple[str, str | None], ...] = ()
+
+    @property
+    def is_plain(self) -> bool:
+        """Say whether its bytes can be read as they lie on this machine."""
+        return self.compression == "none" and not is_address(self.path)
 
 
 def list_files(options: FilesSource, where: Place = NOWHERE) -> tuple[InputFile, ...]:
@@ -103,20 +107,19 @@ def list_paths(
 
 
 def _matches(path: str, where: Place) -> list[str]:
-    if is_address(path):
-        refused = not_local(path, where)
-        raise UnsupportedError(refused.what, where=where, code=refused.code, fix=refused.fix)
     path = str(Path(path).expanduser()) if path.startswith("~") else path
-    # A Path for each of ten thousand names costs more than asking the system about them.
-    if os.path.isdir(path):  # noqa: PTH112
-        matches = list(under(path, where))
-    elif os.path.exists(path):  # noqa: PTH110 - a name with the letters of a glob
-        return [path]
-    else:
-        matches = [file for match in expand(path, where) for file in _files(match, where)]
+    path = normal(path) if is_address(path) else path
+    files = file_system(path)
+    try:
+        matches = [file for match in files.find(path) for file in _files(match)]
+    except OutsideError as error:
+        error.finding = replace(error.finding, where=where)
+        raise
     if not matches:
-        what = f"no file matches {path!r} (looked in {Path.cwd()})"
-        if Path(path).is_dir():
+        here = "" if is_address(path) else f" (looked in {Path.cwd()})"
+        what = f"no file matches {path!r}{here}"
+        found = files.status_or_none(path)
+        if found is not None and found.is_folder:
             what = f"the folder {path!r} has no files (names that begin with . or _ do not count)"
         raise OutsideError(
             what, where=where, code="FileNotFound", fix="correct the path, or write the files first"
@@ -124,27 +127,27 @@ def _matches(path: str, where: Place) -> list[str]:
     return matches
 
 
-def _files(match: str, where: Place) -> Iterator[str]:
+def _files(match: str) -> Iterator[str]:
     """Give the files that a match of a glob stands for.
 
     A folder stands for what is in it when it is named as a file, as Spark writes ``day.parquet/``;
     others are only passed through.
     """
-    if not os.path.isdir(match):  # noqa: PTH112
+    if is_address(match) or not os.path.isdir(match):  # noqa: PTH112
         yield match  # a link to nothing too: it is refused by name when it is read
     elif _ending(Path(match)) in FORMATS:
-        yield from under(match, where)
+        yield from file_system(match).find(match)
 
 
 def _input_file(path: str, options: FilesSource, where: Place) -> InputFile:
     compression = options.compression or COMPRESSIONS.get(Path(path).suffix.lower(), "none")
     try:
-        status = Path(path).stat()
+        status = file_system(path).status(path)
     except OSError as error:
         raise OutsideError(
             f"cannot read {path}: {error.strerror}", where=where, code="FileNotRead"
         ) from error
-    if not stat.S_ISREG(status.st_mode):
+    if not status.is_file:
         # Opening a pipe that nobody writes to would wait for ever, and it can be read only once.
         raise OutsideError(
             f"cannot read {path}: it is a pipe, a socket or a device, not a file", where=where,
@@ -152,7 +155,7 @@ def _input_file(path: str, options: FilesSource, where: Place) -> InputFile:
         )  # fmt: skip
     partition = hive_partition(path) if options.hive else ()
     format_ = options.format or format_of(path, where, member=options.member)
-    return InputFile(path, status.st_size, format_, compression, partition)
+    return InputFile(path, status.size_bytes, format_, compression, partition)
 
 
 def format_of(path: str, where: Place = NOWHERE, *, member: str | None = None) -> Format:

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mainstem.connectors.files.path import is_address, not_local
+from mainstem.connectors.files.path import not_local
+from mainstem.connectors.keyed import mode_name
 from mainstem.engines.spec import Event, Program, RunSettings, Written
 from mainstem.errors import Finding, Place, SettingsError
+from mainstem.filesystems import SCHEMES, is_address, is_known
 from mainstem.plan.nodes import Binding, Plan, Source, Step, is_stream, streaming
 
 if TYPE_CHECKING:
@@ -42,9 +44,9 @@ class Embedded:
         if is_stream(plan):
             from mainstem.engines.embedded.stream.run import stream_gaps
 
-            return _missing_packages(plan) + stream_gaps(plan)
+            return _missing_packages(plan) + _stream_gaps(plan) + stream_gaps(plan)
         found = [f for source in plan.sources for f in _source_gaps(source)]
-        found += _missing_packages(plan)
+        found += _missing_packages(plan) + _missing_clients(plan)
         found += _batch_gaps(plan)
         return found + [f for step in plan.steps for f in _step_gaps(step)]
 
@@ -123,6 +125,30 @@ def _missing_packages(plan: Plan) -> list[Finding]:
     )] if missing else []  # fmt: skip
 
 
+def _missing_clients(plan: Plan) -> list[Finding]:
+    """Say which package an address of a plan needs and this environment has not."""
+    from importlib.util import find_spec
+
+    bindings = [(s.binding, s.where, s.name) for s in plan.sources]
+    bindings += [(s.sink, s.where, s.name) for s in plan.tables if s.sink]
+    found = {}
+    for binding, where, name in bindings:
+        for path in filter(is_address, _paths(binding)):
+            scheme = path.partition("://")[0]
+            package = SCHEMES.get(scheme)
+            if package and find_spec(package) is None:
+                found[scheme] = Finding(
+                    "PackageMissing", f"{path} needs {package}, not installed here", where,
+                    f"run: pip install 'mainstem[{scheme}]'", step=name,
+                )  # fmt: skip
+    return list(found.values())
+
+
+def _paths(binding: Binding) -> tuple[str, ...]:
+    path = binding.as_dict().get("path", ())
+    return (path,) if isinstance(path, str) else tuple(path)
+
+
 def _batch_gaps(plan: Plan) -> list[Finding]:
     """Give the connectors that only a stream reads or writes, where nothing is a stream."""
     endless = streaming(plan.sources, plan.steps)
@@ -154,17 +180,37 @@ def _source_gaps(source: Source) -> list[Finding]:
     return _not_local(source.binding, source.where, source.name)
 
 
-def _not_local(binding: Binding, where: Place, name: str) -> list[Finding]:
-    """Refuse addresses; as a sink's path one would become a folder beside the definition."""
-    path = binding.as_dict().get("path", ())
-    paths = (path,) if isinstance(path, str) else path
-    return [not_local(one, where, name) for one in paths if is_address(one)]
+def _not_local(binding: Binding, where: Place, name: str, what: str = "") -> list[Finding]:
+    """Refuse addresses that are not known here; as a sink's path one would become a folder.
+
+    `what`, when given, reads and writes local paths only.
+    """
+    if binding.type != "files":
+        what = what or f"a binding to {binding.type}"
+    return [not_local(p, where, name, what=what) for p in _paths(binding) if what or not is_known(p)
+            if is_address(p)]  # fmt: skip
+
+
+def _stream_gaps(plan: Plan) -> list[Finding]:
+    """Refuse addresses where anything never ends."""
+    found = [
+        gap for source in plan.sources
+        for gap in _not_local(source.binding, source.where, source.name, "a stream")
+    ]  # fmt: skip
+    return found + [
+        gap for step in plan.tables if step.sink
+        for gap in _not_local(step.sink, step.where, step.name, "a stream")
+    ]  # fmt: skip
 
 
 def _step_gaps(step: Step) -> list[Finding]:
-    found = [] if step.sink is None else _not_local(step.sink, step.where, step.name)
-    is_state = step.sink is not None and step.sink.type == "state"
-    if is_state and step.sink and step.sink.as_dict().get("mode") == "append":
+    sink = step.sink
+    if sink is None:
+        return []
+    mode = mode_name(sink.as_dict().get("mode") or "overwrite")
+    what = "" if mode == "overwrite" else f"mode={mode!r}"
+    found = _not_local(sink, step.where, step.name, what)
+    if sink.type == "state" and mode == "append":
         found.append(Finding(
             "AppendReserved",
             f"mode='append' of {step.name!r} is a reserved word: the state file keeps what the last "

@@ -24,6 +24,7 @@ from mainstem.engines.embedded.failures import words
 from mainstem.engines.embedded.reading.filetypes import NOTHING
 from mainstem.engines.embedded.reading.ingest import ingest
 from mainstem.engines.embedded.reading.reference import DELIMITERS, csv_format, file_header
+from mainstem.engines.embedded.reading.remote import register
 from mainstem.engines.embedded.reading.sources import rooted
 from mainstem.engines.embedded.session import plain_connection
 from mainstem.engines.embedded.types import literal, quoted
@@ -134,6 +135,7 @@ def _of_files(connection: duckdb.DuckDBPyConnection, source: Source) -> list[Fie
     if files[0].format == "text":
         return [Field("line", STRING)]
     if files[0].format == "parquet":
+        register(connection, (file.path for file in files))
         paths = ", ".join(literal(file.path) for file in files)
         sql = f"SELECT * FROM read_parquet([{paths}], hive_partitioning = false)"
         inner = described(connection, sql)

@@ -367,7 +367,7 @@ def sink_facts(staged: Staged) -> dict[str, object]:
     return {
         "rows": staged.rows if staged.offered is None else staged.offered,
         "files": staged.files, "bytes": staged.bytes,
-        "token": staged.token, "kind": output.kind, "path": str(output.path),
+        "token": staged.token, "kind": output.kind, "path": output.place,
         "format": output.format, **staged.facts,
     }  # fmt: skip
 

@@ -30,6 +30,7 @@ from mainstem.engines.spark.session import opened, register
 from mainstem.engines.spark.types import quoted, spark_type
 from mainstem.engines.spec import Event, Program, RunSettings, SourceRead, Statement
 from mainstem.errors import DataError, InternalError, MainstemError
+from mainstem.filesystems import is_address
 from mainstem.plan import tree as t
 from mainstem.plan.nodes import Step
 from mainstem.plan.types import Schema, in_expressions
@@ -230,6 +231,9 @@ class SparkRun(Run):
         source = self.program.plan.source(name)
         paths = self.session.in_place.get(name)
         if source is None or not paths or not schema or self.expected.has_rules(name):
+            return None
+        # Whether every worker reaches another machine, and as which user, is not known here.
+        if any(map(is_address, paths)):
             return None
         is_whole = source.binding.type == "files" and not source.binding.as_dict().get(
             "incremental"

@@ -40,6 +40,11 @@ def sync_files(targets: Iterable[Target]) -> None:
         sync_folder(folder)
 
 
+def is_waiting(target: Target) -> bool:
+    """Say whether an output is staged and not committed."""
+    return Path(target.staged).exists()
+
+
 def undo_target(target: Target) -> None:
     """Remove what is staged; the old output stays as it is."""
     staged = Path(target.staged)

@@ -70,7 +70,7 @@ def check_size(path: Path, file: WrittenFile) -> None:
         raise damaged(path, f"has {size} bytes", f"{file.bytes}")
 
 
-def damaged(path: Path, found: str, listed: str = "") -> OutsideError:
+def damaged(path: Path | str, found: str, listed: str = "") -> OutsideError:
     """Give the error of a file that is not what the manifest of its folder says."""
     said = (
         f", the manifest says {listed}" if listed else ", the manifest of its folder says otherwise"

@@ -121,10 +121,21 @@ def read_manifest(folder: Path) -> Manifest | None:
     """
     path = manifest_path(folder)
     try:
-        data = json.loads(path.read_bytes())
-        return _from_json(data)
+        return manifest_of(path.read_bytes(), str(path))
     except (FileNotFoundError, NotADirectoryError):
         return None
+
+
+def manifest_of(text: bytes, path: str) -> Manifest:
+    """Give the manifest that stands in a file.
+
+    Raises
+    ------
+    StateError
+        When it cannot be read, or a newer version wrote it.
+    """
+    try:
+        return _from_json(json.loads(text))
     except (ValueError, KeyError, TypeError) as error:
         raise StateError(
             f"the manifest {path} cannot be read: {error}", code="ManifestDamaged",

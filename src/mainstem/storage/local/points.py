@@ -16,6 +16,9 @@ RUN_STARTED: Final = "run_started"
 STAGING_RECORDED: Final = "staging_recorded"
 COMPUTING: Final = "computing"
 STAGED: Final = "staged"
+# Outputs on other machines: nothing of one is there yet, and all of it is.
+SENDING: Final = "sending"
+SENT: Final = "sent"
 COMMIT_RECORDED: Final = "commit_recorded"
 STATE_COMMITTED: Final = "state_committed"
 BETWEEN_RENAMES: Final = "between_renames"
@@ -28,8 +31,8 @@ RECORD_CLEARED: Final = "record_cleared"
 
 # In the order in which a run passes them.
 POINTS: Final = (
-    RUN_STARTED, STAGING_RECORDED, COMPUTING, STAGED, COMMIT_RECORDED, STATE_COMMITTED,
-    BETWEEN_RENAMES, BETWEEN_PARTITIONS, BEFORE_MANIFEST, SINK_SWAPPED, SINK_COMMITTED,
+    RUN_STARTED, STAGING_RECORDED, COMPUTING, STAGED, SENDING, SENT, COMMIT_RECORDED,
+    STATE_COMMITTED, BETWEEN_RENAMES, BETWEEN_PARTITIONS, BEFORE_MANIFEST, SINK_SWAPPED, SINK_COMMITTED,
     ALL_COMMITTED, RECORD_CLEARED,
 )  # fmt: skip
 

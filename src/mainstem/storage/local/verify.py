@@ -110,18 +110,28 @@ def refuse_others(kept: Kept, directories: Sequence[str]) -> None:
         Naming the files.
     """  # noqa: DOC501 - built by a function
     listed = {f.name for f in kept.manifest.files}
-    unknown = sorted(kept.names - listed)
-    if unknown:
-        raise OutsideError(
-            f"{kept.folder} holds files that its manifest does not name: {listing(unknown, limit=3)}",
-            code="NotInManifest", fix='move them away, or read with verify="none"', files=unknown,
-        )  # fmt: skip
+    refuse_unknown(kept.folder, kept.names - listed)
     roots = [os.path.relpath(d, kept.folder) for d in directories]
     for name in sorted(listed - kept.names):
         if any(root == "." or name.startswith(f"{root}/") for root in roots) and not _is_new(
             kept.folder, name
         ):
             raise damaged(kept.folder / name, "is not there")
+
+
+def refuse_unknown(folder: Path | str, names: Iterable[str]) -> None:
+    """Refuse files that the manifest of their folder does not name.
+
+    Raises
+    ------
+    OutsideError
+        Naming the first of them.
+    """
+    if unknown := sorted(names):
+        raise OutsideError(
+            f"{folder} holds files that its manifest does not name: {listing(unknown, limit=3)}",
+            code="NotInManifest", fix='move them away, or read with verify="none"', files=unknown,
+        )  # fmt: skip
 
 
 def _is_new(folder: Path, name: str) -> bool:

@@ -10,6 +10,7 @@ from mainstem.dev.java import Java
 from mainstem.dev.ports import HOST
 from mainstem.dev.servers.spark import jvm, package, status
 from mainstem.dev.spec import Ask, Layout, Node, ServerSpec
+from mainstem.dev.web import NoAnswer
 from mainstem.errors import SettingsError
 
 _MASTER = "master"
@@ -84,7 +85,7 @@ class SparkSpec(ServerSpec):
         ports = {node.name: node.ports for node in layout.nodes}
         try:
             found = status.ask(ports[_MASTER]["web"])
-        except status.NoAnswer as reason:
+        except NoAnswer as reason:
             return f"the master does not answer: {reason}"
         if found.state != "ALIVE":
             return f"the master is {found.state}"

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 
-from mainstem.dev.ports import HOST
+from mainstem.dev.web import NoAnswer, get
 from mainstem.record import record
-
-_LIMIT_S = 2.0
-
-
-class NoAnswer(Exception):
-    """A master that does not answer, or somebody who is none."""
 
 
 @record
@@ -39,19 +32,7 @@ def ask(port: int) -> Status:
     NoAnswer
         When nobody listens there, or it takes longer than two seconds.
     """
-    # Not by way of urllib, which would ask the user's proxy for an address of this machine.
-    connection = http.client.HTTPConnection(HOST, port, timeout=_LIMIT_S)
-    try:
-        connection.request("GET", "/json/")
-        answer = connection.getresponse()
-        text = answer.read()
-    except (OSError, http.client.HTTPException) as error:
-        raise NoAnswer(str(error)) from error
-    finally:
-        connection.close()
-    if answer.status != http.HTTPStatus.OK:
-        raise NoAnswer(f"{answer.status} {answer.reason}")
-    return read(text)
+    return read(get(port, "/json/"))
 
 
 def read(text: bytes) -> Status:

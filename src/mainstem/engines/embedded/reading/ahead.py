@@ -27,7 +27,7 @@ LEAST_BYTES = 8_000_000
 
 def may_load_ahead(files: Sequence[InputFile]) -> bool:
     """Say whether files are large enough, and can be read as they lie there."""
-    is_plain = all(file.compression == "none" for file in files)
+    is_plain = all(file.is_plain for file in files)
     return is_plain and sum(file.size_bytes for file in files) >= LEAST_BYTES
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 from dataclasses import field, replace
-from pathlib import Path
 
 import duckdb
 
@@ -34,11 +33,11 @@ from mainstem.engines.embedded.session import Session
 from mainstem.engines.embedded.types import duckdb_type, literal, quoted
 from mainstem.engines.spec import Event, RunSettings, SourceRead
 from mainstem.errors import BusyError, DataError, OutsideError, StateError, listing
+from mainstem.filesystems import file_system, is_address
 from mainstem.plan.nodes import Plan, Source, fingerprint
 from mainstem.plan.types import in_expressions
 from mainstem.record import mutable, record
 from mainstem.sql.delta import is_incremental
-from mainstem.storage.local.durable import sha256
 
 SHOWN = 5
 
@@ -187,15 +186,15 @@ class Arrivals:
             ) from error
 
     def _stat(self, path: str) -> FileMark:
-        status = os.stat(path)  # noqa: PTH116  ten thousand of them: a Path each costs as much again
-        return FileMark(self._relative(path), status.st_size, status.st_mtime_ns)
+        status = file_system(path).status(path)
+        return FileMark(self._relative(path), status.size_bytes, status.mtime_ns)
 
     def _relative(self, path: str) -> str:
         base = f"{self.settings.base_dir}/"
         return path.removeprefix(base)
 
     def _absolute(self, path: str) -> str:
-        return str(self.settings.base_dir / path)
+        return path if is_address(path) else str(self.settings.base_dir / path)
 
     def _empty(self, read: SourceRead) -> None:
         columns = [
@@ -291,7 +290,7 @@ class Arrivals:
             for mark in found.new:
                 path = self._absolute(mark.path)
                 try:
-                    digest = sha256(Path(path))
+                    digest = file_system(path).sha256(path)
                     now = self._stat(path)
                 except OSError:
                     moving.append(mark.path)
@@ -321,7 +320,7 @@ class Arrivals:
 def _is_same(path: str, before: FileMark, source: Source) -> bool:
     """Say whether a file whose time differs has the content that it had."""
     try:
-        return sha256(Path(path)) == before.sha256
+        return file_system(path).sha256(path) == before.sha256
     except OSError as error:
         raise OutsideError(
             f"cannot read {path}: {error.strerror}", where=source.where, code="FileNotRead",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
+from mainstem.filesystems import file_system
 from mainstem.formats.records import Misfit
 from mainstem.plan.nodes import Source
 from mainstem.record import record
@@ -29,7 +29,7 @@ class EventTimeRule:
 
     def latest(self, path: str) -> datetime:
         """Give the latest event time that a file may hold: when it was last changed, and `max_ahead`."""
-        changed = datetime.fromtimestamp(Path(path).stat().st_mtime, UTC)
+        changed = datetime.fromtimestamp(file_system(path).status(path).mtime_ns / 1e9, UTC)
         last = datetime.max.replace(tzinfo=UTC)
         return last if last - changed < self.max_ahead else changed + self.max_ahead
 

@@ -209,7 +209,7 @@ class Workspace:
         """
         scanned = Scanned(file, file.path, tail=tail, checks_utf8=checks_utf8)
         with contextlib.closing(open_binary(file.path, file.compression, member)) as stream:
-            if file.compression == "none":
+            if file.is_plain:
                 while not self.is_given_up and (chunk := stream.read(CHUNK)):
                     scanned.feed(chunk)
             else:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from mainstem.engines.embedded.reading.deadletters import DeadLetters
 from mainstem.engines.embedded.types import literal, quoted
 from mainstem.errors import NOWHERE, DataError, Place, listing
+from mainstem.filesystems import file_system
 from mainstem.formats.parquet import Chunk, Damage, check_chunk
 from mainstem.lazy import pattern
 from mainstem.record import record
@@ -110,7 +111,7 @@ def examine(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> Exam
     for path in paths:
         damaged: dict[int, Lost] = {}
         groups = _row_groups(connection, path)
-        with open(path, "rb") as stream:  # noqa: PTH123 - a path of a glob
+        with file_system(path).open(path) as stream:
             for group in groups:
                 for chunk in group.chunks:
                     try:

@@ -17,6 +17,7 @@ from mainstem.connectors.spec import read_options
 from mainstem.engines.embedded.counting import check_seen
 from mainstem.engines.embedded.failures import explained
 from mainstem.engines.embedded.reading.arrow import rows_digest, scan_arrow
+from mainstem.engines.embedded.reading.remote import register
 from mainstem.engines.embedded.reading.rowgroups import named
 from mainstem.engines.embedded.reading.scan import ScanReport, scan
 from mainstem.engines.embedded.reading.scanletters import refuse_many
@@ -25,6 +26,7 @@ from mainstem.engines.embedded.session import Session, spill_dir
 from mainstem.engines.embedded.types import quoted
 from mainstem.engines.spec import Event, RunSettings, SourceRead
 from mainstem.errors import DataError
+from mainstem.filesystems import file_system, is_address, normal
 from mainstem.plan.nodes import Source, fingerprint
 from mainstem.storage.local.verify import kept_by, refuse_others, verify_files
 
@@ -50,7 +52,9 @@ def load(
     source = rooted(read.source, settings.base_dir)
     read = replace(read, source=source)
     verified = yield from _verified(session, source)
-    stamps = Stamps.of(source.name, _paths(source))
+    paths = _paths(source)
+    register(session.connection, paths)
+    stamps = Stamps.of(source.name, paths)
     session.stamps[source.name] = stamps
     try:
         if source.binding.type == "generator":
@@ -84,10 +88,16 @@ def _verified(session: Session, source: Source) -> Generator[Event, None, int]:
     options = read_options(FilesSource, source.binding, source.where)
     if options.verify == "none":
         return 0
+    found = list_paths(options, source.where)
+    there = [path for path in found if is_address(path)]
+    if there:
+        from mainstem.storage.remote.verify import verify_there
+
+        verify_there(there, [normal(path) for path in options.paths if is_address(path)])
     paths = (os.path.expanduser(path) for path in options.paths)  # noqa: PTH111  as when listed
     directories = [path for path in paths if Path(path).is_dir()]
     total = 0
-    for kept in kept_by(list_paths(options, source.where)):
+    for kept in kept_by([path for path in found if not is_address(path)] if there else found):
         refuse_others(kept, directories)
         files, is_deep = kept.files(), options.verify == "checksum"
         work = session.watch_call(partial(verify_files, kept.folder, files, is_deep=is_deep))
@@ -107,7 +117,7 @@ def rooted(source: Source, base_dir: Path) -> Source:
 
 
 def _rooted(path: str, base_dir: Path) -> str:
-    return path if path.startswith("~") or "://" in path else os.path.join(base_dir, path)  # noqa: PTH118  a Path would drop a trailing slash
+    return path if path.startswith("~") or is_address(path) else os.path.join(base_dir, path)  # noqa: PTH118  a Path would drop a trailing slash
 
 
 def _paths(source: Source) -> list[str]:
@@ -210,6 +220,6 @@ def position(paths: list[str]) -> str:
     """Give a digest of which files were read: names, sizes and modification times."""
     facts = []
     for path in paths:
-        status = Path(path).stat()
-        facts.append((path, status.st_size, status.st_mtime_ns))
+        status = file_system(path).status(path)
+        facts.append((path, status.size_bytes, status.mtime_ns))
     return fingerprint(facts)

@@ -8,9 +8,9 @@ before and after; what is read in place is compared when the last step has been 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from mainstem.errors import BusyError, listing
+from mainstem.filesystems import file_system
 from mainstem.record import record
 
 
@@ -46,7 +46,7 @@ class Stamps:
 
 def _stamp(path: str) -> tuple[int, int] | None:
     try:
-        status = Path(path).stat()
+        status = file_system(path).status(path)
     except OSError:
         return None
-    return status.st_size, status.st_mtime_ns
+    return status.size_bytes, status.mtime_ns

@@ -1,9 +1,10 @@
 """One commit over all outputs of a run.
 
-Everything has been staged and synced. First the transactions in other DuckDB files are filled, so
-that whatever they refuse, they refuse now. Then the commit record is written; then the state file's
-transaction is committed, when there is one. That is the decision: before it a kill undoes the run,
-after it a kill is finished by the next start. The rest are renames and COMMITs.
+Everything has been staged and synced. First the transactions in other DuckDB files are filled, and
+files for other machines are sent: whatever they refuse, they refuse now. Then the commit record is
+written; then the state file's transaction is committed, when there is one. That is the decision:
+before it a kill undoes the run, after it a kill is finished by the next start. The rest are renames
+and COMMITs.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from mainstem.engines.embedded.failures import outside, words
 from mainstem.engines.embedded.session import Session
 from mainstem.errors import MainstemError, OutsideError
 from mainstem.record import mutable
+from mainstem.storage.commit import commit_target, is_waiting, send_target, sync_files
 from mainstem.storage.local import points
-from mainstem.storage.local.commit import commit_target, sync_files
 from mainstem.storage.local.record import CommitRecord, Target, write_record
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ class Commit:
                 sink.fill(self.record.pipeline, self.record.run_id)
                 self.facts[target.step] = sink.facts
                 filled.append(sink)
+            else:
+                send_target(target)
         return filled
 
     def _record(self) -> None:
@@ -124,7 +127,7 @@ def finish(record: CommitRecord, connection: duckdb.DuckDBPyConnection) -> list[
             if _finish_duckdb(connection, target, record, at):
                 done.append(target)
         else:
-            if Path(target.staged).exists():
+            if is_waiting(target):
                 done.append(target)
             commit_target(target, record.run_id)
     sync_files(record.targets)

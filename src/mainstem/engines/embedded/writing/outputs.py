@@ -24,6 +24,7 @@ from mainstem.errors import (
     listing,
     nearest,
 )
+from mainstem.filesystems import file_system, is_address, normal
 from mainstem.plan.nodes import Binding, Plan, Source, Step
 from mainstem.plan.types import BOOL, TIMESTAMP, Field, Schema
 from mainstem.record import record
@@ -48,7 +49,10 @@ class Output:
     kind : str
         ``state``, ``file``, ``folder``, ``partitions`` or ``duckdb``.
     path : Path
-        The final name, absolute and without symbolic links; the state file for ``state``.
+        The final name, absolute and without symbolic links; the state file for ``state``. On another
+        machine it serves to compare places, and no system knows it.
+    address : str
+        The final name on another machine; "" on this one.
     format, compression : str
         Of files; "" elsewhere.
     """
@@ -60,6 +64,12 @@ class Output:
     compression: str = ""
     files: FilesSink | None = None
     duckdb: DuckdbSink | None = None
+    address: str = ""
+
+    @property
+    def place(self) -> str:
+        """Give the final name, as messages and records have it."""
+        return self.address or str(self.path)
 
     @property
     def schema(self) -> Schema:
@@ -217,6 +227,9 @@ def _files_output(step: Step, options: FilesSink, base_dir: Path) -> Output:
         kind = "partitions" if options.mode == "overwrite_partitions" else "folder"
     if not compression:
         compression = "zstd" if format_ == "parquet" else "none"
+    if is_address(options.path):
+        address = normal(options.path)
+        return Output(step, kind, Path(address), format_, compression, options, address=address)
     return Output(step, kind, absolute(base_dir, options.path), format_, compression, options)
 
 
@@ -288,7 +301,7 @@ def _check_overlaps(found: tuple[Output, ...], findings: Findings) -> None:
             ) or (output.kind != other.kind and "duckdb" in (output.kind, other.kind)
                   and _is_nested(output.path, other.path)):  # fmt: skip
                 _add(findings, output, "DuplicateSink",
-                     f"{output.path} is also written by table {other.step.name!r} ({other.path})",
+                     f"{output.place} is also written by table {other.step.name!r} ({other.place})",
                      "give each table a path of its own")  # fmt: skip
 
 
@@ -310,7 +323,7 @@ def _check_source(
         for output in found:
             if output.kind != "state" and _may_read(full, output):
                 _add(findings, output, "SinkInSource",
-                     f"{output.path} is inside what source {source.name!r} reads ({pattern})",
+                     f"{output.place} is inside what source {source.name!r} reads ({pattern})",
                      "write somewhere else: the next run would read its own output")  # fmt: skip
 
 
@@ -325,6 +338,8 @@ def _source_paths(source: Source) -> tuple[str, ...]:
 
 def _resolved_pattern(base_dir: Path, pattern: str) -> str:
     """Give an absolute pattern; links are resolved in the part before the first wildcard."""
+    if is_address(pattern):
+        return str(Path(normal(pattern)))
     parts = (base_dir / os.path.expanduser(pattern)).parts  # noqa: PTH111  as in `absolute`
     wild = next((i for i, p in enumerate(parts) if re.search(r"[*?\[]", p)), len(parts))
     fixed = os.path.realpath(Path(*parts[:wild]))
@@ -382,6 +397,9 @@ def refuse_strangers(output: Output, parts: tuple[str, ...] | None = None) -> No
         When there are such files and the sink has no ``force=True``, or the target is a file where
         a folder is needed, or the other way round.
     """  # noqa: DOC501 - built by a function
+    if output.address:
+        _refuse_strangers_there(output)
+        return
     path = output.path
     if output.kind not in ("file", "folder", "partitions") or not path.exists():
         return
@@ -398,14 +416,40 @@ def refuse_strangers(output: Output, parts: tuple[str, ...] | None = None) -> No
         _refuse_files(output, parts)
 
 
+def _refuse_strangers_there(output: Output) -> None:
+    """Do the same on another machine."""
+    from mainstem.storage.remote.commit import read_manifest as read_manifest_there
+
+    files = file_system(output.address)
+    found = files.status_or_none(output.address)
+    if found is None:
+        return
+    if output.kind == "file":
+        if found.is_folder:
+            raise _wrong_target(output, "is a folder", 'end the path with "/" to write into it')
+        return
+    if not found.is_folder:
+        raise _wrong_target(output, "is a file", "remove it, or choose another path")
+    if output.address.endswith("/"):
+        raise _wrong_target(output, "is all there is and cannot be replaced", "write below it")
+    if not output.is_force:
+        manifest = read_manifest_there(output.address)
+        known = {f"{output.address}/{f.name}" for f in manifest.files} if manifest else set()
+        _refuse_alien(output, sorted(set(files.find(output.address)) - known))
+
+
 def _refuse_files(output: Output, parts: tuple[str, ...] | None) -> None:
     manifest = read_manifest(output.path)
     alien = strangers(output.path, manifest)
     if parts is not None and manifest is not None:
         alien = [name for name in alien if any(name.startswith(f"{p}/") for p in parts)]
+    _refuse_alien(output, alien)
+
+
+def _refuse_alien(output: Output, alien: list[str]) -> None:
     if alien:
         raise OutsideError(
-            f"{output.path} holds files that Mainstem did not write: {listing(alien, limit=3)}",
+            f"{output.place} holds files that Mainstem did not write: {listing(alien, limit=3)}",
             where=output.step.where, step=output.step.name, code="NotOurFiles",
             fix="choose another path, or " + (
                 "add force=True to the sink to replace them" if output.mode == "overwrite"
@@ -416,6 +460,6 @@ def _refuse_files(output: Output, parts: tuple[str, ...] | None) -> None:
 
 def _wrong_target(output: Output, why: str, fix: str) -> OutsideError:
     return OutsideError(
-        f"{output.path} {why}", where=output.step.where, step=output.step.name,
+        f"{output.place} {why}", where=output.step.where, step=output.step.name,
         code="WrongTarget", fix=fix,
     )  # fmt: skip

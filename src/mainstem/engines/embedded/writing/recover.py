@@ -10,7 +10,7 @@ from mainstem.engines.embedded.writing.commit import finish, unfinished
 from mainstem.engines.embedded.writing.resume import forget, keep_finished
 from mainstem.engines.spec import Event
 from mainstem.errors import MainstemError
-from mainstem.storage.local.commit import undo_target
+from mainstem.storage.commit import undo_target
 from mainstem.storage.local.durable import remove
 from mainstem.storage.local.record import CommitRecord, read_record
 

@@ -153,7 +153,7 @@ class Resume:
         read = [[s.name, positions.get(s.name, "")] for s in sources]
         options = step.sink.options if step.sink else ()
         own = self.settings.prints.get(step.name, "")
-        return fingerprint([own, read, str(output.path), options])
+        return fingerprint([own, read, output.place, options])
 
     def adopt(self, staging: Staging, session: Session) -> Staged:
         """Make a kept table one that this run has staged."""

@@ -15,8 +15,9 @@ from mainstem.engines.embedded.writing.staged import Staged, Staging, row_count,
 from mainstem.engines.embedded.writing.write import copy_sql, sink_select
 from mainstem.engines.spec import RunSettings
 from mainstem.errors import OutsideError
+from mainstem.storage.commit import undo_target
 from mainstem.storage.local import points
-from mainstem.storage.local.commit import part_prefix, undo_target
+from mainstem.storage.local.commit import part_prefix
 from mainstem.storage.local.durable import remove, sha256, sync_file, sync_tree
 from mainstem.storage.local.manifest import inside, read_manifest, write_manifest
 from mainstem.storage.local.record import CommitRecord, Target, write_record
@@ -30,10 +31,12 @@ def planned_targets(outputs: tuple[Output, ...], settings: RunSettings) -> dict[
             continue
         if output.duckdb:
             staged = staging_dir(settings) / f"{at}.parquet"
+        elif output.address:
+            staged = staging_dir(settings) / str(at)
         else:
             staged = output.path.parent / f".mainstem-{settings.run_id}.{at}.tmp"
         planned[output.step.name] = Target(
-            output.kind, output.step.name, str(output.path), str(staged),  # type: ignore[arg-type]
+            output.kind, output.step.name, output.place, str(staged),  # type: ignore[arg-type]
             table=output.duckdb.table if output.duckdb else "", force=output.is_force,
             mode=output.mode, keyed=_keyed_words(output),
         )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Apache Hadoop's file system HDFS: a NameNode and its DataNodes."""

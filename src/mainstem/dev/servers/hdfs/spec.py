@@ -1,0 +1,148 @@
+"""HDFS: how a NameNode and its DataNodes are started, and when they do their work."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+from mainstem.dev.java import Java
+from mainstem.dev.ports import HOST
+from mainstem.dev.servers.hdfs import conf, jmx
+from mainstem.dev.spec import Ask, Layout, Node, ServerSpec
+from mainstem.dev.web import NoAnswer
+from mainstem.errors import OutsideError, SettingsError
+
+_NAME = "namenode"
+_CLASSES = "org.apache.hadoop.hdfs.server"
+# Five of them share the cores of a laptop: one compiler and one collector thread each.
+_JVM = (
+    "-Xms32m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+    "-Djava.net.preferIPv4Stack=true", "-Djava.awt.headless=true",
+    "--add-opens=java.base/java.lang=ALL-UNNAMED",
+)  # fmt: skip
+_FORMATTED = "formatted"
+_LIMIT_S = 180
+
+
+class HdfsSpec(ServerSpec):
+    """A NameNode, and two to five DataNodes."""
+
+    name = "hdfs"
+    does = "Apache Hadoop HDFS"
+    least_java = 17
+    node_counts = (2, 3, 4, 5, 6)
+    # One DataNode more than a block has copies: when one is lost, what is written still has three.
+    usual_nodes = 5
+    usual_port = 9820
+    is_killed_when_thrown_away = True
+
+    def check(self, ask: Ask) -> None:
+        """Refuse settings that are none of Hadoop's."""
+        for name in ask.settings:
+            if not name.startswith(conf.PREFIXES):
+                raise SettingsError(
+                    f"hdfs does not know the setting {name!r}", code="Usage",
+                    fix="give a property of Hadoop, such as dfs.blocksize",
+                )  # fmt: skip
+
+    def prepare(self, folder: Path, java: Java | None) -> None:
+        """Keep what the format step writes, to begin each NameNode with: it would be half of its start."""
+        with tempfile.TemporaryDirectory() as scratch:
+            own = conf.Ports(1, 1, 1)
+            conf.write(Path(scratch), conf.properties(Path(scratch), own, own, n_copies=1))
+            command = [*_java(java, Path(scratch), folder), f"{_CLASSES}.namenode.NameNode",
+                       "-format", "-nonInteractive"]  # fmt: skip
+            done = subprocess.run(
+                command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+                timeout=_LIMIT_S,
+            )  # fmt: skip
+            if done.returncode:
+                said = (done.stderr + done.stdout).strip()[-600:]
+                raise OutsideError(
+                    f"HDFS cannot format a folder: {said}", code="DevServerFailed",
+                    fix="set JAVA_HOME to another Java: Hadoop 3.4 runs on 17",
+                )  # fmt: skip
+            shutil.copytree(Path(scratch, "data"), folder / _FORMATTED)
+
+    def n_ports(self, ask: Ask) -> int:
+        """Give one for the web page that each node has, and one on which a DataNode is told things."""
+        return 2
+
+    def lay_out(
+        self, ask: Ask, data: Path, ports: Sequence[Sequence[int]], *, cache: Path,
+        java: Java | None,
+    ) -> Layout:  # fmt: skip
+        """Write the settings of each node, and format the NameNode's folder."""
+        _check_data(data, ask.nodes)
+        listening = [conf.Ports(*own) for own in ports]
+        nodes = []
+        for number, own in enumerate(listening):
+            name = f"datanode-{number}" if number else _NAME
+            folder = data / name
+            folder.mkdir(exist_ok=True)
+            if not number:
+                _format(folder / "data", cache)
+            settings = conf.properties(folder, listening[0], own, n_copies=min(3, ask.nodes - 1))
+            conf.write(folder, settings | dict(ask.settings))
+            program = f"{_CLASSES}.datanode.DataNode" if number else f"{_CLASSES}.namenode.NameNode"
+            argv = (*_java(java, folder, cache), program)
+            nodes.append(Node(name, argv, str(folder), own.to_dict()))
+        address = f"hdfs://{HOST}:{listening[0].client}"
+        return Layout(tuple(nodes), address, {"fs.defaultFS": address})
+
+    def not_ready(self, layout: Layout, alive: Sequence[str], asked: Sequence[str]) -> str:
+        """Ask the NameNode for the DataNodes that it has, and whether it lets anybody write."""
+        if _NAME not in alive:
+            return "the NameNode does not run"
+        ports = {node.name: node.ports for node in layout.nodes}
+        try:
+            found = jmx.ask(ports[_NAME]["web"])
+        except NoAnswer as reason:
+            return f"the NameNode does not answer: {reason}"
+        nodes = [name for name in alive if name != _NAME]
+        missing = [name for name in nodes if ports[name]["client"] not in found.datanodes]
+        if missing:
+            return f"the NameNode does not know {', '.join(missing)}"
+        return "the NameNode is in safe mode" if found.is_safe_mode else ""
+
+
+def _java(java: Java | None, folder: Path, cache: Path) -> list[str]:
+    if java is None:
+        raise AssertionError("a server with a least Java is given one")
+    path = f"{folder}:{cache / 'jars' / '*'}"
+    return [*java.command, *_JVM, f"-Dhadoop.home.dir={folder}", "-cp", path]
+
+
+def _check_data(data: Path, n_nodes: int) -> None:
+    """Refuse the data of a cluster of another size: blocks would lack their copies."""
+    n_before = len(list(data.glob("*/data/current/VERSION")))
+    if n_before not in (0, n_nodes):
+        raise SettingsError(
+            f"{data} holds the data of {n_before} nodes, not of {n_nodes}",
+            code="Usage", fix=f"give --nodes {n_before}, or another folder",
+        )  # fmt: skip
+
+
+def _format(folder: Path, cache: Path) -> None:
+    """Do what the format step does, without its Java; nothing when it is done already.
+
+    The cluster gets a name of its own: a DataNode of another one is refused by it.
+    """
+    if (folder / "current" / "VERSION").exists():
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    beside = folder.with_name("data.new")
+    shutil.rmtree(beside, ignore_errors=True)
+    shutil.copytree(cache / _FORMATTED, beside)
+    version = beside / "current" / "VERSION"
+    lines = version.read_text("utf-8").splitlines()
+    kept = [line for line in lines if not line.startswith("clusterID=")]
+    version.write_text("\n".join([*kept, f"clusterID=CID-{uuid.uuid4()}", ""]), "utf-8")
+    beside.rename(folder)
+
+
+SPEC = HdfsSpec()

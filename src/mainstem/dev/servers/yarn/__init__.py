@@ -1,0 +1,1 @@
+"""Apache Hadoop YARN with MapReduce: a ResourceManager, NodeManagers and a history of jobs."""

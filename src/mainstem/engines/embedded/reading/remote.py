@@ -1,0 +1,73 @@
+"""Files of other machines for DuckDB: it asks for the ranges of Parquet files that it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from mainstem.errors import SettingsError
+from mainstem.filesystems import file_system, is_address
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def register(connection: duckdb.DuckDBPyConnection, paths: Iterable[str]) -> None:
+    """Let a connection open these paths by their names; nothing is done for those of this machine.
+
+    Raises
+    ------
+    SettingsError
+        `PackageMissing` where fsspec is not installed, in whose form DuckDB wants it.
+    """
+    wanted = {path.partition("://")[0] for path in paths if is_address(path)}
+    for scheme in sorted(wanted - set(connection.list_filesystems() if wanted else ())):
+        connection.register_filesystem(_bridge()(scheme))
+
+
+@cache
+def _bridge() -> Any:
+    """Give the class through which DuckDB opens files."""
+    try:
+        from fsspec import AbstractFileSystem
+    except ImportError as error:
+        raise SettingsError(
+            "Parquet files of other machines need fsspec, not installed here",
+            code="PackageMissing", fix="run: pip install 'mainstem[hdfs]'",
+        ) from error  # fmt: skip
+
+    class Bridge(AbstractFileSystem):  # type: ignore[misc]
+        """The calls that DuckDB makes; the names of files are whole addresses."""
+
+        cachable = False
+
+        def __init__(self, scheme: str) -> None:
+            super().__init__()
+            self.protocol = scheme
+
+        def glob(self, path: str, **_: Any) -> list[str]:
+            # Files are listed by us; a sign of a glob in a name is a sign of the name.
+            return [path]
+
+        def unstrip_protocol(self, name: str) -> str:
+            return name
+
+        def exists(self, path: str, **_: Any) -> bool:
+            return file_system(path).status_or_none(path) is not None
+
+        def isfile(self, path: str) -> bool:
+            return self.exists(path)
+
+        def size(self, path: str) -> int:
+            return file_system(path).status(path).size_bytes
+
+        def modified(self, path: str) -> Any:
+            from datetime import UTC, datetime
+
+            return datetime.fromtimestamp(file_system(path).status(path).mtime_ns / 1e9, UTC)
+
+        def open(self, path: str, mode: str = "rb", **_: Any) -> Any:
+            return file_system(path).open(path)
+
+    return Bridge
