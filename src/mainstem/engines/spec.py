@@ -70,6 +70,7 @@ class Event:
     samples), ``expectation_failed`` (the rule that stopped a stream: counts of the run, samples),
     ``rows_kept`` (of a relation: table, rows, open), ``rows_replayed`` (of a relation: rows taken from
     those kept aside, and what became of them), ``step_started``, ``progress`` (fraction 0–1, rows),
+    ``job_finished`` (of a map/reduce step: records, pairs, groups, rows, shuffle bytes, counters),
     ``step_finished`` (rows, seconds), ``sink_staged``, ``sink_committed`` (rows, files, token).
     """
 
