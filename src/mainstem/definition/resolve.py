@@ -295,12 +295,6 @@ class _Work:
         is_stream = not self.endless.isdisjoint(query.inputs)
         if is_stream:
             self.endless.add(declared.name)
-            if job is not None:
-                self._add(
-                    "MapReduceOnStream", f"map/reduce step {declared.name!r} reads a source that never "
-                    "ends", declared.where, "read a source that ends, or say it in SQL",
-                    declared.name,
-                )  # fmt: skip
         else:
             table.mode()
         table.declared_schema()
