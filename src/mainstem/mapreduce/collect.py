@@ -11,7 +11,7 @@ from mainstem.mapreduce.code import RAISED, Code, Failed, dead_of
 from mainstem.mapreduce.fits import values_fitted
 from mainstem.mapreduce.job import Job
 from mainstem.mapreduce.keys import Keys
-from mainstem.mapreduce.runs import Pair
+from mainstem.mapreduce.runs import Pair, first
 from mainstem.mapreduce.words import chosen, parts
 from mainstem.plan.types import BIGINT, Field, Schema
 from mainstem.plan.values import Refused, shown
@@ -24,10 +24,11 @@ _COUNT = Schema((Field("n", BIGINT),))
 
 
 class Collector(Protocol):
-    """What is collected between two runs."""
+    """What is collected between two runs; `add` takes what one record or block gave."""
 
-    def add(self, pairs: Pairs) -> None:
-        """Take what one record or block gave."""
+    @property
+    def add(self) -> Callable[[Pairs], None]:
+        """Give what takes the pairs of a record or block."""
 
     def size_bytes(self) -> int:
         """Give about how much memory it holds."""
@@ -61,25 +62,31 @@ class _Word:
         self.job, self.keys = job, keys
         self.found: dict[Any, Any] = {}
         self.fold = chosen(job.word, job.value.fields[0].type)
+        is_number = job.word == "sum" and job.value.fields[0].type.kind == "bigint"
+        self.take = self._counted if job.word == "count" else self._folded
+        if is_number:
+            self.take = self._summed
+        # A call less for each record.
+        self.add: Callable[[Pairs], None] = self.take if keys.is_plain else self._encoded
 
-    def add(self, pairs: Pairs) -> None:
-        if not self.keys.is_plain:
-            encode = self.keys.encode
-            pairs = ((encode(key), value) for key, value in pairs)
-        self.plain(pairs)
+    def _encoded(self, pairs: Pairs) -> None:
+        encode = self.keys.encode
+        self.take((encode(key), value) for key, value in pairs)
 
-    def plain(self, pairs: Pairs) -> None:
+    def _counted(self, pairs: Pairs) -> None:
         found, get = self.found, self.found.get
-        if self.job.word == "count":
-            for key, _ in pairs:
-                found[key] = get(key, 0) + 1
-        elif self.job.word == "sum" and self.job.value.fields[0].type.kind == "bigint":
-            for key, value in pairs:
-                found[key] = get(key, 0) + value
-        else:
-            fold = self.fold
-            for key, value in pairs:
-                found[key] = fold(found[key], value) if key in found else value
+        for key, _ in pairs:
+            found[key] = get(key, 0) + 1
+
+    def _summed(self, pairs: Pairs) -> None:
+        found, get = self.found, self.found.get
+        for key, value in pairs:
+            found[key] = get(key, 0) + value
+
+    def _folded(self, pairs: Pairs) -> None:
+        found, fold = self.found, self.fold
+        for key, value in pairs:
+            found[key] = fold(found[key], value) if key in found else value
 
     def size_bytes(self) -> int:
         return _dict_bytes(self.found)
@@ -182,7 +189,7 @@ class _Combined:
         try:
             pairs = list(self.combine(key, iter(values)))
             _refuse_other(key, pairs)
-            return values_fitted(self.job.value, [value for _, value in pairs])
+            return [value for _, value in pairs]
         except Refused as error:
             raise Failed(dead_of(error, "combine", given=key, reason="result")) from error
         except RAISED as error:
@@ -192,10 +199,13 @@ class _Combined:
         return _dict_bytes(self.found) + 48 * self.n
 
     def taken(self) -> Iterator[Pair]:
-        for key, values in self.found.items():
-            own = key if not self.keys.is_plain else self.keys.encode(key)
-            for value in self.combined(key, values):
-                yield own, value
+        self.compact()
+        pairs = [
+            (key, value) for key, values in _encoded(self.found.items(), self.keys)
+            for value in values
+        ]  # fmt: skip
+        values = values_fitted(self.job.value, [value for _, value in pairs])
+        yield from zip(map(first, pairs), values, strict=True)
         self.found.clear()
         self.n = 0
 

@@ -39,6 +39,9 @@ class Keys:
 
     Attributes
     ----------
+    is_plain : bool
+        Whether Python's own equality of keys is the one of their bytes. It is not where numbers are:
+        1, 1.0 and True are one key of a dict.
     encode : callable
         Gives the bytes of a key; raises `WrongKey`.
     decode : callable
@@ -47,18 +50,11 @@ class Keys:
 
     def __init__(self, kinds: Sequence[str]) -> None:
         self.kinds = tuple(kinds)
+        self.is_plain = all(kind in ("string", "bytes") for kind in self.kinds)
         self.encode: Callable[[Any], bytes] = self._encode
         self.decode: Callable[[bytes], Any] = self._decode
         if len(self.kinds) == 1:
             self.encode, self.decode = _LAST[self.kinds[0]], _DECODE[self.kinds[0]]
-
-    @property
-    def is_plain(self) -> bool:
-        """Say whether Python's own equality of keys is the one of their bytes.
-
-        It is not where numbers are: 1, 1.0 and True are one key of a dict.
-        """
-        return all(kind in ("string", "bytes") for kind in self.kinds)
 
     def _encode(self, key: Any) -> bytes:
         kinds = self.kinds

@@ -65,6 +65,7 @@ class _MapRun:
         self.keeps = job.on_error != "fail"
         self.keys = Keys([field.type.kind for field in job.key.fields])
         self.mark = Mark(task.mark) if task.mark else None
+        self.row = row_of(job.returns)
         self.dead: list[Dead] = []
         self.records = self.pairs = self.bytes = self.spills = 0
         self.sections: list[list[Section]] = [[] for _ in range(job.partitions)]
@@ -148,12 +149,12 @@ class _MapRun:
             self.collected.add(given)
         elif self.rows is not None:
             for row in given:
-                self.rows.add(row_of(self.job.returns, row))
+                self.rows.add(self.row(row))
 
     def _checked(self, given: Any) -> None:
         """Take what a record gave if all of it is right: else the record gave nothing."""
         if self.rows is not None:
-            rows = [row_of(self.job.returns, row) for row in given]
+            rows = [self.row(row) for row in given]
             for row in rows:
                 self.rows.add(row)
             return

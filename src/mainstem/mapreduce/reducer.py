@@ -63,22 +63,24 @@ class _ReduceRun:
 
     def _row(self) -> Callable[[Any], tuple[Any, ...]]:
         """Give how what `reduce` yields becomes a row: pairs, unless ``returns=`` says columns."""
-        schema = self.job.returns
+        schema, check = self.job.returns, row_of(self.job.returns)
         if schema.fields != (*self.job.key.fields, *self.job.value.fields):
-            return lambda given: row_of(schema, given)
+            return check
+        if len(self.job.key) == len(self.job.value) == 1:
+            return check
         flat = spread(self.job.key, self.job.value)
-        return lambda given: row_of(schema, flat(given))
+        return lambda given: check(flat(given))
 
     # Named reducers
 
     def _word(self) -> None:
-        one_key = len(self.job.key) == 1
+        one_key, check = len(self.job.key) == 1, row_of(self.job.returns)
         for data, value in self._word_values():
             self.groups += 1
             key = self.keys.decode(data)
             row = (key, value) if one_key else (*key, value)
             try:
-                self.rows.add(row_of(self.job.returns, row))
+                self.rows.add(check(row))
             except Refused as error:
                 self._died(error, key)
 

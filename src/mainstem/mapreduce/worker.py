@@ -49,7 +49,7 @@ def answer(job: Job, task: MapTask | ReduceTask) -> tuple[str, Any]:
     except Damaged as error:
         return "damaged", str(error)
     except OSError as error:
-        return "disk", (error.errno or 0, error.strerror or str(error), str(error.filename or ""))
+        return "disk", (error.strerror or str(error), str(error.filename or ""))
     except Exception as error:  # noqa: BLE001 - the run tells it, with where it was raised
         return "failed", dead_of(error, "the task")
 

@@ -7,7 +7,6 @@ rows go the way of every other step's, to where the run stages them and commits.
 
 from __future__ import annotations
 
-import errno
 import sys
 from collections.abc import Generator, Sequence
 from dataclasses import field, replace
@@ -16,6 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from mainstem.engines.embedded.failures import outside
 from mainstem.engines.embedded.judging.keep import DEAD, Kept
 from mainstem.engines.embedded.mapreduce.crew import ATTEMPTS, Crew, TaskFailed, WorkersLost
 from mainstem.engines.embedded.mapreduce.inputs import TextInput, line_of, staged_rows
@@ -295,7 +295,7 @@ class JobRun:
                         n += len(columns[0])
                     Path(done.rows_path).unlink(missing_ok=True)
         except OSError as error:
-            raise self._disk(error.errno or 0, str(error)) from error
+            raise self._disk(str(error)) from error
         return n
 
     def _kept(self) -> Kept | None:
@@ -331,8 +331,8 @@ class JobRun:
     def _failed(self, failed: TaskFailed) -> Exception:
         where = self.statement.step.where
         if failed.word == "disk":
-            number, said, file = failed.said
-            return self._disk(number, f"{said} ({file})" if file else said)
+            said, file = failed.said
+            return self._disk(f"{said} ({file})" if file else said)
         if failed.word == "text":
             index, offset, shown, said = failed.said
             split: Any = getattr(failed.task, "split", None)
@@ -377,12 +377,10 @@ class JobRun:
             where=self.statement.step.where, step=self.name, code="WorkerLost", fix=fix,
         )  # fmt: skip
 
-    def _disk(self, number: int, said: str) -> OutsideError:
-        code = "DiskFull" if number == errno.ENOSPC else "InputOutput"
-        return OutsideError(
-            f"the tasks of {self.name!r} cannot write or read: {said}", step=self.name, code=code,
-            fix="free some space beside the state directory", errno=number,
-        )  # fmt: skip
+    def _disk(self, said: str) -> OutsideError:
+        return outside(
+            said, step=self.name, prefix=f"the tasks of {self.name!r} cannot write or read: "
+        )
 
 
 def _of(done: Done, partition: int) -> tuple[Section, ...]:
