@@ -278,6 +278,13 @@ class Engine(Protocol):
         """
         ...
 
+    def try_jobs(self, plan: Plan, settings: RunSettings) -> list[Finding]:
+        """Try the map/reduce steps of a plan on a sample, in ways that must not matter.
+
+        Gives those whose answer one of them changes; nothing is written.
+        """
+        ...
+
     def recover(self, state_dir: Path, run_id: str) -> list[Event]:
         """Finish or undo what a killed run `run_id` left; the caller holds the state's lock.
 

@@ -57,7 +57,8 @@ class Ledger:
             self.jobs[event.name] = dict(facts)
         elif event.kind == "step_finished":
             self.steps[event.name] = {
-                "rows_in": self.jobs.get(event.name, {}).get("records"), "rows_out": facts["rows"], "late": 0, "dead": 0,
+                "rows_in": self.jobs.get(event.name, {}).get("records"),
+                "rows_out": facts["rows"], "late": 0, "dead": 0,
                 "quarantined": sum(line["quarantined"] for line in self.of(event.name)),
                 "input_watermark": None, "output_watermark": None, "seconds": facts["seconds"],
             }  # fmt: skip

@@ -86,6 +86,12 @@ class Embedded:
 
         return preview(program, settings)
 
+    def try_jobs(self, plan: Plan, settings: RunSettings) -> list[Finding]:
+        """Try the map/reduce steps of a plan on a sample, in ways that must not matter."""
+        from mainstem.engines.embedded.mapreduce.trial import jobs_plan, try_jobs
+
+        return try_jobs(self.compile(jobs_plan(plan)), settings)
+
     def recover(self, state_dir: Path, run_id: str) -> list[Event]:
         """Finish or undo what a killed run left."""
         from mainstem.engines.embedded.writing.recover import recover

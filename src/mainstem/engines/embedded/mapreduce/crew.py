@@ -12,7 +12,7 @@ import selectors
 import statistics
 import time
 from collections import Counter, deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
@@ -62,8 +62,8 @@ class _Story:
 
 
 class _Worker(WorkerProcess):
-    def __init__(self, setup: dict[str, Any]) -> None:
-        super().__init__(MODULE)
+    def __init__(self, setup: dict[str, Any], environment: Mapping[str, str] | None) -> None:
+        super().__init__(MODULE, environment)
         self.task: Task | None = None
         self.began = 0.0
         self.send("job", setup)
@@ -84,10 +84,15 @@ class Crew:
         What they work on.
     path : sequence of str
         Where they import from.
+    environment : mapping, optional
+        Variables that they have besides those of this process.
     """
 
-    def __init__(self, most: int, job: Job, path: Sequence[str]) -> None:
-        self.most, self.job = most, job
+    def __init__(
+        self, most: int, job: Job, path: Sequence[str],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:  # fmt: skip
+        self.most, self.job, self.environment = most, job, environment
         self.setup = {"job": job, "path": list(path)}
         self.workers: list[_Worker] = []
         self.selector = selectors.DefaultSelector()
@@ -129,7 +134,7 @@ class Crew:
 
     def started(self) -> _Worker:
         """Start one more worker."""
-        worker = _Worker(self.setup)
+        worker = _Worker(self.setup, self.environment)
         self.workers.append(worker)
         self.selector.register(worker, selectors.EVENT_READ)
         return worker

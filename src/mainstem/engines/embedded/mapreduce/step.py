@@ -8,7 +8,7 @@ rows go the way of every other step's, to where the run stages them and commits.
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
@@ -116,12 +116,20 @@ class JobRun:
         """
         folder = self._folder()
         splits, rows = yield from self._splits(folder)
+        mapped, reduced, crew = yield from self.worked(self.described(splits), splits, folder)
+        facts = self._facts(mapped, reduced, crew) | {"maps": len(splits)}
+        self._balance(rows, facts, mapped)
+        return (yield from self.given(mapped if self.job.is_map_only else reduced, facts))
+
+    def worked(
+        self, job: Job, splits: Sequence[Split], folder: Path,
+        environment: Mapping[str, str] | None = None,
+    ) -> Generator[Event, None, tuple[list[Done], list[Done], Crew]]:  # fmt: skip
+        """Do the tasks of a job; give what its map and its reduce tasks have made."""
         try:
-            with Crew(self.workers, self._job(splits), tuple(sys.path)) as crew:
+            with Crew(self.workers, job, tuple(sys.path), environment) as crew:
                 mapped, reduced = yield from self._done(crew, splits, folder)
-            facts = self._facts(mapped, reduced, crew) | {"maps": len(splits)}
-            self._balance(rows, facts, mapped)
-            return (yield from self._given(mapped if self.job.is_map_only else reduced, facts))
+            return mapped, reduced, crew
         except TaskFailed as failed:
             raise self._failed(failed) from failed
         except WorkersLost as lost:
@@ -140,7 +148,8 @@ class JobRun:
             return self.text.splits(self.job, column, self.workers), None
         return (yield from staged_rows(self.session, self.statement, self.job, folder))
 
-    def _job(self, splits: Sequence[Split]) -> Job:
+    def described(self, splits: Sequence[Split]) -> Job:
+        """Give the job as its tasks know it."""
         job, step = self.job, self.statement.step
         code = dumped(
             job.code, project_modules(step.where.file), where=step.where,
@@ -264,7 +273,7 @@ class JobRun:
                 fix="report it with this line; nothing was committed",
             )  # fmt: skip
 
-    def _given(self, found: list[Done], facts: dict[str, Any]) -> Generator[Event, None, Reduced]:
+    def given(self, found: list[Done], facts: dict[str, Any]) -> Generator[Event, None, Reduced]:
         """Make the rows a relation of the session; a file that is read where it lies."""
         relation = f"{self.name}__rows"
         path = self._folder() / "rows.arrow"

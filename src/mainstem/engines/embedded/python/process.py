@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -20,11 +21,11 @@ from mainstem.mapreduce.frames import receive, send
 class WorkerProcess:
     """One process that was started by the name of its module."""
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, module: str, environment: Mapping[str, str] | None = None) -> None:
         # A session of its own: Ctrl-C goes to the run, which then ends its workers.
         self.process = subprocess.Popen(
             [sys.executable, "-m", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            start_new_session=True, env=_environment(),
+            start_new_session=True, env=_environment() | dict(environment or {}),
         )  # fmt: skip
 
     def send(self, word: str, given: Any) -> None:
