@@ -417,7 +417,7 @@ class Pipeline(Recorder):
             "on_error": on_error, "files": files, "reducers": reducers, "workers": workers,
             "split_size": split_size,
         }  # fmt: skip
-        label = name or str(source)[:60]
+        label = name or _label(source)
         sink = None if sink is None else self._binding(sink, where, label)
         declared = self._schema(schema, where, label)
         read = (
