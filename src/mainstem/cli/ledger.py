@@ -31,6 +31,10 @@ def ledger_text(ledger: Mapping[str, Any]) -> str:
               for name, line in ledger.get("steps", {}).items() if line.get("dead")]  # fmt: skip
     if failed:
         parts.append(f"not computed\n{aligned(failed, right=(1,))}")
+    jobs = ledger.get("jobs", {})
+    if jobs:
+        lines = [(name, *_job(line)) for name, line in jobs.items()]
+        parts.append(f"map/reduce\n{aligned(lines, right=(1,))}")
     checked = ledger.get("expectations", {})
     if checked:
         lines = [(name, *_rule(line)) for name, line in checked.items()]
@@ -50,6 +54,18 @@ def ledger_text(ledger: Mapping[str, Any]) -> str:
 
 def _is_late(line: Mapping[str, Any]) -> bool:
     return bool(line.get("late") or line.get("partly_late"))
+
+
+def _job(line: Mapping[str, Any]) -> tuple[str, str]:
+    """Give the records that were mapped, and what went between map and reduce."""
+    told = []
+    if line["groups"]:
+        shuffled = f"{plural(line['pairs'], 'pair')} ({size(line['shuffle_bytes'])})"
+        told = [shuffled, plural(line["groups"], "group")]
+    told += [f"{name} {n:,}" for name, n in line["counters"].items()]
+    if line["worker_deaths"]:
+        told.append(f"{plural(line['worker_deaths'], 'worker')} died")
+    return plural(line["records"], "record"), ", ".join(told)
 
 
 def _source(line: Mapping[str, Any]) -> tuple[str, str, str, str]:

@@ -74,6 +74,7 @@ class Board:
             # An estimate may step back; a bar that does looks broken.
             line.fraction = max(line.fraction, float(event.facts.get("fraction", -1.0)))
             line.rows = event.facts.get("rows", line.rows)
+            line.verb = event.facts.get("phase", line.verb)
         elif event.kind in ("source_read", "step_finished"):
             line.ended, line.fraction = now, 1.0
             line.rows = event.facts.get("rows")

@@ -15,6 +15,7 @@ from mainstem.definition.spot import Spot, VerbText, written
 from mainstem.definition.verbs import Verbs
 from mainstem.errors import DefinitionError, Place
 from mainstem.lazy import pattern
+from mainstem.plan.map_reduce import MapReduce
 from mainstem.plan.nodes import Binding
 from mainstem.plan.tree import Query, Table
 from mainstem.plan.types import Schema
@@ -88,6 +89,7 @@ class StepDeclaration:
     allowed_lateness: timedelta | None = None
     ttl: timedelta | None = None
     state: str = ""
+    job: MapReduce | None = None
 
     def statement(self) -> Text:
         """Give the SQL, calling the user's function when there is one; see `located` for its place.

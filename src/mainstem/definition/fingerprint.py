@@ -39,7 +39,8 @@ def fingerprints(plan: Plan) -> dict[str, str]:
         seen = dict.fromkeys([*step.inputs, *_behind_rules(plan, (step.name, *step.inputs))])
         below = [(name, found[name]) for name in seen if name in found]
         own = {n.name for n in walk(step.query) if isinstance(n, tree.Param)}
-        used = [(name, type_) for name, type_ in params.items() if name in own]
+        # What a job asks for in its code is known to nobody.
+        used = [(name, type_) for name, type_ in params.items() if step.job or name in own]
         rules = [*_rules(plan, step.name), *_functions(plan, step)]
         found[step.name] = fingerprint([_step(step), below, used, *rules])
     return found
@@ -103,6 +104,7 @@ def _step(step: Step) -> list[Any]:
     return [
         step.name, to_text(step.query), str(step.schema), sink, sink_schema, step.kind,
         step.outputs, *([spans] if any(span is not None for span in spans) else []),
+        *([] if step.job is None else [step.job.to_facts()]),
     ]  # fmt: skip
 
 

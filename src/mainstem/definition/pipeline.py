@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 # Words that have a meaning in the design and nothing behind them yet.
 RESERVED: dict[str, str] = {
     "iterate": "iteration arrives in a later version; a recursive WITH works today",
-    "map_reduce": "map/reduce in Python arrives in a later version; GROUP BY works today",
     "map": "Python steps arrive in a later version",
     "map_batches": "Python steps arrive in a later version",
     "process": "stateful Python steps arrive in a later version",
@@ -359,6 +358,93 @@ class Pipeline(Recorder):
             return UserFunction(given, label.lower())
 
         return declare if function is None else declare(function)
+
+    def map_reduce(
+        self, source: str | Verbs, *, name: str = "", key: str | Mapping[str, str] = "",
+        value: str | Mapping[str, str] = "", returns: str | Mapping[str, str] | None = None,
+        combine: Callable[..., Any] | None = None, reduce: Callable[..., Any] | str | None = None,
+        partition: Callable[..., Any] | None = None, sort: str | Sequence[str] = (),
+        sort_key: Callable[..., Any] | None = None, block: bool = False, on_error: str = "fail",
+        files: str | Sequence[str] | Mapping[str, str] | None = None, reducers: int | None = None,
+        workers: int | None = None, split_size: str = "", sink: Binding | None = None,
+        schema: Declared | None = None,
+    ) -> Callable[[Any], Any]:  # fmt: skip
+        """Declare a table that Python makes by map and reduce; a decorator of a class or function.
+
+        A class has ``map(self, row)`` or ``map_block(self, columns)``, and as it needs them ``combine``,
+        ``reduce(self, key, values)``, ``partition(self, key, n)``, ``sort_key(self, key, value)``,
+        ``setup(self, context)`` and ``teardown(self)``. A function is the map; the others are options.
+
+        Parameters
+        ----------
+        source : str, Ref or Frame
+            What is read: the name of a source, view or table, verbs, or SQL.
+        name : str, optional
+            Name of the table; that of the class or function when absent.
+        key, value : str or dict
+            Types of what map gives: ``"string"`` or, with names, ``"word string, day bigint"``, which
+            is a tuple. Keys are boolean, bigint, string and bytes. Left out in a job that only maps.
+        returns : str or dict, optional
+            Columns of the rows that reduce gives, as tuples. When absent it gives pairs (key, value) as
+            map does, and the columns are those of `key` and `value`.
+        combine : callable, optional
+            Of the function form: ``combine(key, values)`` gives pairs with the same key.
+        reduce : callable or str, optional
+            Of the function form: ``reduce(key, values)``. Or ``sum``, ``min``, ``max``, ``count``, which
+            need no combiner, and whose sum of doubles is exact.
+        partition : callable, optional
+            Of the function form: ``partition(key, n)`` gives a number from 0 to n - 1.
+        sort : str or list of str, optional
+            Types of what `sort_key` gives: the values of a key then come in its order.
+        sort_key : callable, optional
+            Of the function form: ``sort_key(key, value)``.
+        block : bool, optional
+            Of the function form: it is called with many rows at a time, as a dict of lists.
+        on_error : str, optional
+            ``fail``: an exception ends the run. ``dead_letter``: the record or group is kept aside.
+        files : str, list or dict, optional
+            Side files, relative to the pipeline: ``context.file("stopwords.txt")`` is the path.
+        reducers : int, optional
+            Into how many parts the keys fall.
+        workers : int, optional
+            Processes; one a core when absent.
+        split_size : str, optional
+            How much of a text file one map task takes, such as ``"16 MB"``.
+        sink, schema : optional
+            As for `table`.
+        """
+        where, span = caller()
+        options = {
+            "key": key, "value": value, "returns": returns, "combine": combine, "reduce": reduce,
+            "partition": partition, "sort": sort, "sort_key": sort_key, "block": block,
+            "on_error": on_error, "files": files, "reducers": reducers, "workers": workers,
+            "split_size": split_size,
+        }  # fmt: skip
+        label = name or _label(source)
+        sink = None if sink is None else self._binding(sink, where, label)
+        declared = self._schema(schema, where, label)
+        read = (
+            Ref(source, where, self)
+            if isinstance(source, str) and source.isidentifier()
+            else source
+        )
+
+        # Only who declares a job pays for reading its code.
+        from mainstem.definition.map_reduce import described
+
+        def declare(given: Any) -> Any:
+            own = name or getattr(given, "__name__", "job")
+            place = where if isinstance(given, type) else function_place(given)[0]
+            job = self.attempt(place, own, lambda: described(given, options, place))
+            if job is None:
+                self.broken.add(own)
+            else:
+                self.add_step(StepDeclaration(
+                    own, read, place, span, is_table=True, sink=sink, sink_schema=declared, job=job,
+                ))  # fmt: skip
+            return given
+
+        return declare
 
     def ref(self, name: str) -> Ref:
         """Give a source, view or table by name, for f-strings and instead of SQL."""

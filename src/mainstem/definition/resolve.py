@@ -35,6 +35,7 @@ from mainstem.errors import (
     listing,
     nearest,
 )
+from mainstem.plan.map_reduce import MapReduce
 from mainstem.plan.nodes import Binding, Expectation, Plan, Source, Step
 from mainstem.plan.tree import Query
 from mainstem.plan.types import Schema
@@ -270,7 +271,13 @@ class _Work:
             for finding in own.items:
                 if not self._follows(finding):
                     self.findings.add(_placed(finding, declared, located))
-        return None if bound_query is None else self.built(declared, text, bound_query)
+        if bound_query is None:
+            return None
+        job = declared.job
+        if job is not None:
+            job = dataclasses.replace(job, reads=bound_query.schema)
+            bound_query = dataclasses.replace(bound_query, schema=job.returns, is_total_order=False)
+        return self.built(declared, text, bound_query, job)
 
     def _follows(self, finding: Finding) -> bool:
         """Say whether something is missing only because its declaration is wrong, which is told."""
@@ -278,7 +285,9 @@ class _Work:
         named += [f"no function {name.lower()!r}" for name in self.pipeline.broken]
         return finding.code in ("ParamNotFound", "FunctionNotFound") and finding.what in named
 
-    def built(self, declared: StepDeclaration, text: Text, query: Bound) -> Step | None:
+    def built(
+        self, declared: StepDeclaration, text: Text, query: Bound, job: MapReduce | None
+    ) -> Step | None:
         sink = self.sinks.get(declared.name)
         table = TableWork(declared, query.schema, self.findings)
         if sink is not None:
@@ -297,7 +306,8 @@ class _Work:
             declared.name, query.query, query.schema, tuple(query.inputs), sink,
             declared.sink_schema, is_total_order=query.is_total_order, delete_test=test or None,
             declared_kind=declared.mode, allowed_lateness=declared.allowed_lateness,
-            ttl=declared.ttl, state=declared.state, text=text.text, where=declared.where,
+            ttl=declared.ttl, state=declared.state, job=job, text=text.text,
+            where=declared.where,
         )  # fmt: skip
 
     def liftable(self, declared: StepDeclaration, text: Text, query: Bound) -> None:

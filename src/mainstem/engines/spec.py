@@ -70,6 +70,7 @@ class Event:
     samples), ``expectation_failed`` (the rule that stopped a stream: counts of the run, samples),
     ``rows_kept`` (of a relation: table, rows, open), ``rows_replayed`` (of a relation: rows taken from
     those kept aside, and what became of them), ``step_started``, ``progress`` (fraction 0–1, rows),
+    ``job_finished`` (of a map/reduce step: records, pairs, groups, rows, shuffle bytes, counters),
     ``step_finished`` (rows, seconds), ``sink_staged``, ``sink_committed`` (rows, files, token).
     """
 
@@ -274,6 +275,13 @@ class Engine(Protocol):
         """Judge the rows of `settings.replay` as `run` would, and write nothing.
 
         The last event is ``rows_replayed``, with a ``digest`` of the rows.
+        """
+        ...
+
+    def try_jobs(self, plan: Plan, settings: RunSettings) -> list[Finding]:
+        """Try the map/reduce steps of a plan on a sample, in ways that must not matter.
+
+        Gives those whose answer one of them changes; nothing is written.
         """
         ...
 

@@ -16,6 +16,7 @@ from datetime import timedelta
 from typing import Any
 
 from mainstem.errors import NOWHERE, Place
+from mainstem.plan.map_reduce import MapReduce
 from mainstem.plan.tree import Query
 from mainstem.plan.types import Schema, Type
 from mainstem.record import record
@@ -167,6 +168,8 @@ class Step:
         Gap in event time after which a key of a running aggregate begins anew (C3).
     state : str
         ``"unbounded"`` when state that grows for ever was asked for; else "".
+    job : MapReduce or None
+        What is done in Python with the rows of the query; the step's own rows are those that come out.
     """
 
     name: str
@@ -183,6 +186,7 @@ class Step:
     allowed_lateness: timedelta | None = None
     ttl: timedelta | None = None
     state: str = ""
+    job: MapReduce | None = None
     text: str = field(default="", compare=False)
     where: Place = field(default=NOWHERE, compare=False)
 

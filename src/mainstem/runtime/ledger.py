@@ -23,6 +23,8 @@ class Ledger:
     sinks: dict[str, dict[str, Any]] = field(default_factory=dict)
     expectations: dict[str, dict[str, Any]] = field(default_factory=dict)
     kept: dict[str, dict[str, Any]] = field(default_factory=dict)
+    # Of map/reduce steps, what happened between their input and their rows.
+    jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     replay: dict[str, Any] = field(default_factory=dict)
 
     def take(self, event: Event) -> None:
@@ -51,9 +53,12 @@ class Ledger:
                 self.steps[event.name]["dead"] = facts["rows"]
         elif event.kind == "rows_replayed":
             self.replay = {"on": event.name, **facts}
+        elif event.kind == "job_finished":
+            self.jobs[event.name] = dict(facts)
         elif event.kind == "step_finished":
             self.steps[event.name] = {
-                "rows_in": None, "rows_out": facts["rows"], "late": 0, "dead": 0,
+                "rows_in": self.jobs.get(event.name, {}).get("records"),
+                "rows_out": facts["rows"], "late": 0, "dead": 0,
                 "quarantined": sum(line["quarantined"] for line in self.of(event.name)),
                 "input_watermark": None, "output_watermark": None, "seconds": facts["seconds"],
             }  # fmt: skip
@@ -103,6 +108,8 @@ class Ledger:
                 raise _unbalanced(f"the dead letters of {name!r}", kept)
         for name in dict.fromkeys(line["on"] for line in self.expectations.values()):
             self._check_rules(name)
+        for name, line in self.jobs.items():
+            self._check_job(name, line)
         self._check_replay()
         for name, line in self.sinks.items():
             by_key = line.get("by_key")
@@ -120,7 +127,18 @@ class Ledger:
         return {
             "sources": self.sources, "steps": self.steps, "sinks": self.sinks,
             "expectations": self.expectations, "kept": self.kept, "replay": self.replay,
-        }  # fmt: skip
+        } | ({"jobs": self.jobs} if self.jobs else {})  # fmt: skip
+
+    def _check_job(self, name: str, line: dict[str, Any]) -> None:
+        """Each record is mapped or dead, each group reduced or dead, and the dead are kept."""
+        dead = line["dead_records"] + line["dead_groups"]
+        kept = self.kept.get(f"{name}__dead", {"rows": 0})["rows"]
+        is_whole = (
+            line["records"] == line["mapped"] + line["dead_records"]
+            and line["groups"] == line["reduced"] + line["dead_groups"] and dead == kept
+        )  # fmt: skip
+        if not is_whole:
+            raise _unbalanced(f"map/reduce step {name!r}", line)
 
     def _check_replay(self) -> None:
         """Each row that was taken is replayed, dropped or open again, and what passed is replayed."""

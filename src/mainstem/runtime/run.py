@@ -27,6 +27,7 @@ from mainstem.engines.spec import (
 )
 from mainstem.errors import (
     CheckFailed,
+    Finding,
     Findings,
     InternalError,
     SettingsError,
@@ -327,6 +328,25 @@ def preview(plan: Plan, options: RunOptions) -> list[Event]:
         part = replay_plan(plan, options.replay.relation, frozenset())
         events = engine.preview(engine.compile(part), settings)
         return [event for event in events if event.kind != "progress"]
+
+
+def try_jobs(plan: Plan, options: RunOptions) -> list[Finding]:
+    """Try the map/reduce steps of a plan on a sample of their rows; nothing is written.
+
+    Returns
+    -------
+    list of Finding
+        One for each step whose answer depends on what must not matter.
+    """
+    engine = load_engine(options.engine)
+    refuse_gaps(engine, plan)
+    if not any(step.job is not None for step in plan.steps):
+        return []
+    folder = options.state_dir or state_dir(options.base_dir, plan.name)
+    run_id = new_run_id(datetime.now(UTC))
+    settings = _settings(run_id, folder, read_params(plan.params, options.params), options)
+    with at_rest(folder, engine, run_id):
+        return engine.try_jobs(plan, settings)
 
 
 def _repair(engine: Engine, journal: Journal, folder: Path) -> Iterator[Event]:

@@ -17,8 +17,10 @@ from typing import IO, Any
 from mainstem.definition.load import load
 from mainstem.engines.embedded.python.by_value import unpickled
 from mainstem.engines.embedded.python.evaluate import CallFailed, Evaluator, Failure
-from mainstem.engines.embedded.python.wire import Ended, packed, receive, send, unpacked
+from mainstem.engines.embedded.python.wire import packed, unpacked
 from mainstem.errors import MainstemError
+from mainstem.mapreduce.frames import Ended, receive, send
+from mainstem.mapreduce.worker import private_pipes
 from mainstem.plan.nodes import PythonFunction
 from mainstem.sql.lift_calls import MapCall
 
@@ -26,7 +28,7 @@ from mainstem.sql.lift_calls import MapCall
 def main() -> None:
     """Work until the run closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    tasks, answers = _private_pipes()
+    tasks, answers = private_pipes()
     waiting: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(tasks, waiting), daemon=True).start()
     maps: dict[int, Evaluator] = {}
@@ -46,15 +48,6 @@ def main() -> None:
         calls = tuple(MapCall(*call) for call in given["calls"])
         maps[given["number"]] = Evaluator(functions, calls, opened)
         send(answers, ("ready", ""))
-
-
-def _private_pipes() -> tuple[IO[bytes], IO[bytes]]:
-    """Take the pipes away from the user's code, which may print and read."""
-    tasks, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.dup2(2, 1)
-    return tasks, answers
 
 
 def _read(tasks: IO[bytes], waiting: queue.SimpleQueue[tuple[str, Any]]) -> None:

@@ -71,7 +71,8 @@ def growths(plan: Plan) -> dict[str, Growth]:
     """Give how every source and step grows, by name; pure."""
     found = {source.name: _source(source) for source in plan.sources}
     for step in plan.steps:
-        found[step.name] = _Query(step, found).query(step.query, {})
+        work = _Query(step, found)
+        found[step.name] = work.reduced(work.query(step.query, {}))
     return found
 
 
@@ -107,6 +108,13 @@ class _Query:
             limit = node.limit or node.offset
             return self.unsafe("LIMIT", "keeps other rows when there are more", _at(limit))
         return grown
+
+    def reduced(self, grown: Growth) -> Growth:
+        """Give the growth of the step: what a job reduces is a group of one run."""
+        if grown.kind != DELTA or self.step.job is None or self.step.job.is_map_only:
+            return grown
+        why = "gives the groups of this run, though later runs may add to a group"
+        return self.unsafe("reduce", why, -1)
 
     def body(self, node: t.Body, ctes: Mapping[str, Growth]) -> Growth:
         if isinstance(node, t.Select):

@@ -319,7 +319,7 @@ def test_pipeline_without_tables_is_refused():
     assert findings(ms.Pipeline("p")) == [("NothingDeclared", "error", "")]
 
 
-@pytest.mark.parametrize("word", ["iterate", "map_reduce", "process"])
+@pytest.mark.parametrize("word", ["iterate", "map_batches", "process"])
 def test_reserved_word_is_refused_by_name(word):
     """It will mean something; today it does nothing, and says so."""
     with pytest.raises(UnsupportedError, match=f"p.{word} is a reserved word") as caught:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 def check(
-    file: Path | None = None, /, *, infer: bool = False, chosen: Chosen = NO_CHOICE,
-    common: Common = NO_OPTIONS,
+    file: Path | None = None, /, *, infer: bool = False, jobs: bool = False,
+    chosen: Chosen = NO_CHOICE, common: Common = NO_OPTIONS,
 ) -> int:  # fmt: skip
     """Check all that can be known without reading data: names, types, SQL, settings, engine.
 
@@ -33,6 +33,9 @@ def check(
         Pipeline file, or its folder.
     infer : bool
         Write the schema of each source that has none into the file; this reads the data.
+    jobs : bool
+        Try map/reduce steps on a sample in ways that must not matter: other splits, orders, with and
+        without the combiner. This reads the data; parameters have their defaults.
     """
     from mainstem.runtime.start import judged
 
@@ -41,6 +44,8 @@ def check(
     resolved = target.resolve(file, chosen)
     faults, gaps = judged(resolved)
     own = resolved.findings.items
+    if jobs and not resolved.findings.errors and not faults and not gaps:
+        faults = _tried(resolved)
     findings = sorted(
         [*own, *faults, *(gap for gap in gaps if gap not in own)],
         key=lambda f: (f.severity != "error", f.where),
@@ -54,6 +59,15 @@ def check(
         if not common.quiet:
             say(_summary(resolved, findings))
     return _exit_code([*resolved.findings.errors, *faults], gaps)
+
+
+def _tried(resolved: Resolved) -> list[Finding]:
+    """Run the map/reduce steps on a sample, and give what is found."""
+    from mainstem.runtime.run import try_jobs
+    from mainstem.runtime.start import run_options
+
+    plan = resolved.checked_plan()
+    return try_jobs(plan, run_options(resolved, params={}, engine="embedded"))
 
 
 def _exit_code(errors: list[Finding], gaps: list[Finding]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Literal
@@ -10,12 +9,9 @@ from typing import Literal
 from mainstem.connectors.keyed import KeyedPairs
 from mainstem.connectors.spec import Problem
 from mainstem.errors import MainstemError
-from mainstem.lazy import pattern
 from mainstem.plan.duration import parse_duration
+from mainstem.plan.size import parse_size
 from mainstem.record import record
-
-_SIZE = pattern(r"(?P<n>[0-9]+) *(?P<unit>[kmg]?b)?", re.IGNORECASE)
-_UNITS = {"b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3}
 
 Format = Literal["csv", "tsv", "json", "parquet", "text"]
 Compression = Literal["none", "gzip", "zstd", "zip"]
@@ -163,8 +159,10 @@ class FilesSink:
     @property
     def file_bytes(self) -> int:
         """Give `file_size` in bytes; 0 for files that stay as they are."""
-        found = _SIZE.fullmatch(self.file_size)
-        return int(found["n"]) * _UNITS[(found["unit"] or "b").lower()] if found else -1
+        try:
+            return parse_size(self.file_size)
+        except ValueError:
+            return -1
 
     def problems(self) -> Iterator[Problem]:
         """Give what is wrong with the options together."""

@@ -44,7 +44,8 @@ class Embedded:
         if is_stream(plan):
             from mainstem.engines.embedded.stream.run import stream_gaps
 
-            return _missing_packages(plan) + _stream_gaps(plan) + stream_gaps(plan)
+            jobs = _jobs_beside_streams(plan)
+            return jobs or _missing_packages(plan) + _stream_gaps(plan) + stream_gaps(plan)
         found = [f for source in plan.sources for f in _source_gaps(source)]
         found += _missing_packages(plan) + _missing_clients(plan)
         found += _batch_gaps(plan)
@@ -87,6 +88,12 @@ class Embedded:
 
         return preview(program, settings)
 
+    def try_jobs(self, plan: Plan, settings: RunSettings) -> list[Finding]:
+        """Try the map/reduce steps of a plan on a sample, in ways that must not matter."""
+        from mainstem.engines.embedded.mapreduce.trial import jobs_plan, try_jobs
+
+        return try_jobs(self.compile(jobs_plan(plan)), settings)
+
     def recover(self, state_dir: Path, run_id: str) -> list[Event]:
         """Finish or undo what a killed run left."""
         from mainstem.engines.embedded.writing.recover import recover
@@ -111,16 +118,19 @@ ENGINE = Embedded()
 
 def _missing_packages(plan: Plan) -> list[Finding]:
     """Say which packages the Python functions of a plan need and this environment has not."""
-    if not plan.functions:
+    jobs = [step for step in plan.steps if step.job is not None]
+    if not plan.functions and not jobs:
         return []
     from importlib.util import find_spec
 
     by_value = any(not one.home and one.workers != 0 for one in plan.functions)
-    wanted = ["pyarrow", *(["cloudpickle"] if by_value else [])]
+    wanted = ["pyarrow", *(["cloudpickle"] if by_value or jobs else [])]
     missing = [name for name in wanted if find_spec(name) is None]
-    first = plan.functions[0]
+    first, what = (
+        (plan.functions[0], "Python functions") if plan.functions else (jobs[0], "map/reduce steps")
+    )
     return [Finding(
-        "PackageMissing", f"Python functions need {' and '.join(missing)}, not installed here",
+        "PackageMissing", f"{what} need {' and '.join(missing)}, not installed here",
         first.where, "run: pip install 'mainstem[arrow]'",
     )] if missing else []  # fmt: skip
 
@@ -147,6 +157,18 @@ def _missing_clients(plan: Plan) -> list[Finding]:
 def _paths(binding: Binding) -> tuple[str, ...]:
     path = binding.as_dict().get("path", ())
     return (path,) if isinstance(path, str) else tuple(path)
+
+
+def _jobs_beside_streams(plan: Plan) -> list[Finding]:
+    """Refuse map/reduce in a run that never ends, also over those of its sources that do."""
+    return [
+        Finding(
+            "MapReduceOnStream", f"map/reduce step {step.name!r} stands in a pipeline with a source "
+            "that never ends", step.where, "make it a pipeline of its own, whose table this one reads",
+            step=step.name,
+        )
+        for step in plan.steps if step.job is not None
+    ]  # fmt: skip
 
 
 def _batch_gaps(plan: Plan) -> list[Finding]:

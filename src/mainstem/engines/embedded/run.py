@@ -49,6 +49,7 @@ from mainstem.storage.local.record import CommitRecord, Target, clear_record
 
 if TYPE_CHECKING:
     from mainstem.engines.embedded.judging.replay import Replaying
+    from mainstem.engines.embedded.mapreduce.inputs import TextInput
 
 TOKEN_FORMAT = 1
 
@@ -70,6 +71,8 @@ class Run:
     positions: dict[str, str] = field(default_factory=dict)
     is_state_open: bool = False
     is_deciding: bool = False
+    # Sources whose files the map tasks of steps read themselves.
+    texts: dict[str, TextInput] = field(default_factory=dict)
 
     def read(self) -> Iterator[Event]:
         """Make every source a table or a view of the session."""
@@ -105,10 +108,26 @@ class Run:
         }:
             yield from self._replayed(read, self.replaying)
             return
+        if (yield from self._is_left_to_tasks(read)):
+            return
         event = yield from self.arrivals.load(read)
         self.positions[read.source.name] = str(event.facts.get("position", ""))
         yield event
         self.expected.source(read.source.name)
+
+    def _is_left_to_tasks(self, read: SourceRead) -> Generator[Event, None, bool]:
+        """Say whether map tasks read the files of a source; then they are only looked at here."""
+        readers = self.program.plan.readers(read.source.name)
+        if self.replaying is not None or not any(step.job is not None for step in readers):
+            return False
+        from mainstem.engines.embedded.mapreduce.inputs import text_input
+
+        found = yield from text_input(self.session, self.program, read.source, self.settings)
+        if found is None:
+            return False
+        self.texts[read.source.name] = found
+        self.positions[read.source.name] = found.position
+        return True
 
     def _still_needed(self) -> Generator[Event, None, tuple[SourceRead, ...]]:
         """Choose what is taken over from a failed run; give the files that are read all the same."""
@@ -187,6 +206,8 @@ class Run:
             yield from self.expected.ready(step.inputs)
         if statement.maps:
             yield from self._maps(statement)
+        if step.job is not None and not self._is_given(name):
+            statement = yield from self._reduced(statement)
         if not step.is_table and self.expected.has_rules(name):
             yield from self.expected.step((yield from self.computed(statement)))
             return
@@ -228,6 +249,20 @@ class Run:
         kept = yield from make_maps(self.session, plan, self.settings, statement)
         if kept is not None:
             self.expected.kept.append(kept)
+
+    def _reduced(self, statement: Statement) -> Generator[Event, None, Statement]:
+        """Do the map/reduce of a step, whose rows its statement then gives."""
+        from mainstem.engines.embedded.mapreduce.step import made, over
+
+        text = self.texts.get(statement.step.inputs[0]) if statement.step.inputs else None
+        plan, name = self.program.plan, statement.step.name
+        reduced = yield from made(self.session, plan, self.settings, statement, text)
+        if reduced.text is not None:
+            yield reduced.text.read_event(reduced.facts["records"])
+        if reduced.kept is not None:
+            self.expected.kept.append(reduced.kept)
+        yield Event("job_finished", name, reduced.facts)
+        return over(statement, reduced)
 
     def _table(self, statement: Statement, output: Output) -> Generator[Event, None, Staged]:
         """Compute a table once: straight into its sink, or kept when a later step reads it too."""

@@ -34,6 +34,13 @@ class Spark(Embedded):
         if is_stream(plan):
             # Its steps are the embedded engine's, wherever they are computed.
             return found
+        found += [
+            Finding(
+                "MapReduceNotYet", f"map/reduce step {step.name!r} runs on the embedded engine only in "
+                "this version", step.where, "run it with --engine embedded", step=step.name,
+            )
+            for step in plan.steps if step.job is not None
+        ]  # fmt: skip
         return found + [gap for step in plan.steps for gap in _step_gaps(step)]
 
     def compile(self, plan: Plan) -> Program:

@@ -1,16 +1,17 @@
-"""Functions of notebooks and scripts, which have no file that a worker could load: sent by value."""
+"""Code of notebooks, scripts and projects, which a worker could not load by its name: sent by value."""
 
 from __future__ import annotations
 
 import pickle
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from mainstem.errors import DefinitionError
+from mainstem.errors import DefinitionError, Place
 from mainstem.plan.nodes import PythonFunction
 from mainstem.plan.types import parse_type
 
@@ -52,19 +53,80 @@ def pickled(one: PythonFunction, *, has_project: bool = False) -> bytes:
     DefinitionError
         When something that the function holds cannot be sent to another process.
     """
+    file = one.where.file
+    has_file = has_project and not file.startswith("<")
+    return dumped(
+        (one.call, one.open), project_modules(file) if has_file else _declaring(one),
+        where=one.where, what=f"function {one.name}",
+        fix="make what it holds in open=, or run it with workers=0",
+    )  # fmt: skip
+
+
+def dumped(given: Any, modules: list[ModuleType], *, where: Place, what: str, fix: str) -> bytes:
+    """Give something as bytes, what it uses of some modules included.
+
+    Parameters
+    ----------
+    given : object
+        What is sent.
+    modules : list of module
+        Whose functions and classes go along, and are not imported there.
+    where : Place
+        For the message.
+    what, fix : str
+        What it is called there, and what helps.
+
+    Raises
+    ------
+    DefinitionError
+        When it cannot be sent to another process.
+    """
     import cloudpickle
 
-    own = _project(one) if has_project else _declaring(one)
+    with _by_value(modules):
+        try:
+            return cloudpickle.dumps(given)  # type: ignore[no-any-return]
+        except Exception as error:
+            raise DefinitionError(
+                f"{what} cannot be sent to a worker: {type(error).__name__}: {error}",
+                where=where, code="FunctionNotSent", fix=fix,
+            ) from error  # fmt: skip
+
+
+def project_modules(file: str) -> list[ModuleType]:
+    """Give the modules that belong to the project of a pipeline file: those in its folder or below.
+
+    A worker on another machine does not have them, and one here may find others of their names.
+    """
+    folder = Path(file).absolute().parent
+    return [
+        module for name, module in list(sys.modules.items())
+        if name != "__main__" and _is_below(getattr(module, "__file__", None), folder)
+    ]  # fmt: skip
+
+
+def _is_below(file: str | None, folder: Path) -> bool:
+    if not file or "site-packages" in file:
+        return False
+    path = Path(file).absolute()
+    # The installed package itself may lie below the folder of a project.
+    return path.is_relative_to(folder) and not path.is_relative_to(_PACKAGE)
+
+
+_PACKAGE = Path(__file__).absolute().parents[3]
+
+
+@contextmanager
+def _by_value(modules: list[ModuleType]) -> Iterator[None]:
+    import cloudpickle
+
+    # What is registered already is somebody else's to end.
+    known = cloudpickle.list_registry_pickle_by_value()
+    own = [m for m in modules if m.__name__ != "__main__" and m.__name__ not in known]
     for module in own:
         cloudpickle.register_pickle_by_value(module)
     try:
-        return cloudpickle.dumps((one.call, one.open))  # type: ignore[no-any-return]
-    except Exception as error:
-        raise DefinitionError(
-            f"function {one.name} cannot be sent to a worker: {type(error).__name__}: {error}",
-            where=one.where, code="FunctionNotSent",
-            fix="make what it holds in open=, or run it with workers=0",
-        ) from error  # fmt: skip
+        yield
     finally:
         for module in own:
             cloudpickle.unregister_pickle_by_value(module)
@@ -76,19 +138,3 @@ def _declaring(one: PythonFunction) -> list[ModuleType]:
     if module is None or module.__name__ == "__main__":
         return []
     return [module] if getattr(module, "__file__", None) == one.where.file else []
-
-
-def _project(one: PythonFunction) -> list[ModuleType]:
-    """Give the modules in the folder of the file that declares the function, and below it."""
-    if one.where.file.startswith("<"):
-        return _declaring(one)
-    folder = Path(one.where.file).resolve().parent
-    return [m for name, m in list(sys.modules.items()) if name != "__main__" and _is_in(folder, m)]
-
-
-def _is_in(folder: Path, module: ModuleType) -> bool:
-    file = getattr(module, "__file__", None)
-    # An environment may lie in the folder of a project; what is installed, each machine has.
-    return bool(file) and Path(str(file)).resolve().is_relative_to(folder) and (
-        "site-packages" not in Path(str(file)).parts
-    )  # fmt: skip

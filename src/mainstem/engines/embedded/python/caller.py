@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,6 +17,7 @@ import pyarrow as pa
 from mainstem.engines.embedded.python.by_value import facts, pickled
 from mainstem.engines.embedded.python.evaluate import CallFailed, Evaluated, Evaluator, Failure
 from mainstem.engines.embedded.python.pool import Pool, Setup
+from mainstem.engines.embedded.python.process import cores
 from mainstem.engines.embedded.session import Session
 from mainstem.engines.spec import RunSettings
 from mainstem.errors import DataError, Place
@@ -167,7 +167,7 @@ class Caller:
         return 0 if 0 in wanted else max(wanted)
 
     def _workers_of(self, one: PythonFunction) -> int:
-        return one.workers if one.workers is not None else self.settings.threads or _cores()
+        return one.workers if one.workers is not None else self.settings.threads or cores()
 
     def _setup(self) -> Setup:
         if self._known_setup is None:
@@ -177,12 +177,6 @@ class Caller:
                 self.plan.name, tuple(sys.path),
             )  # fmt: skip
         return self._known_setup
-
-
-def _cores() -> int:
-    """Give how many cores this process may use: in a container fewer than the machine has."""
-    allowed: Any = getattr(os, "sched_getaffinity", None)
-    return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
 def _sent(one: PythonFunction) -> dict[str, Any]:

@@ -20,9 +20,9 @@ from mainstem.engines.embedded.python.values import (
     arrow_type,
     arrow_values,
     python_values,
-    shown,
 )
 from mainstem.plan.nodes import PythonFunction
+from mainstem.plan.values import shown
 from mainstem.record import mutable, record
 from mainstem.sql.lift_calls import MapCall
 

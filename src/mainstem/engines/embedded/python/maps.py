@@ -127,7 +127,7 @@ class _MapRun:
             pa.ipc.new_file(dead_file, DEAD_SCHEMA) as dead,
         ):
             n_left = 0
-            for batch, found in caller.evaluated(_batches(reader), n_kept):
+            for batch, found in caller.evaluated(batches(reader), n_kept):
                 left = batch.columns[:n_kept]
                 if found.rows is not None:
                     left = [c.take(pa.array(found.rows, pa.int64())) for c in left]
@@ -156,7 +156,7 @@ class _MapRun:
             self.session.connection.register(f"{self.made.name}{part}", table)
 
 
-def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+def batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
     """Give the batches; an error of DuckDB is one of DuckDB again, which Arrow calls one of a file."""
     while True:
         try:

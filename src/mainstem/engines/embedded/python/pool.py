@@ -1,26 +1,21 @@
 """Worker processes that call functions; they never outlive the run.
 
-Each is a fresh interpreter, never a copy of this one: DuckDB and Arrow have threads, and a forked process
-has their locks without the threads that would open them. A worker ends when its standard input does, which
-happens however this process ends. One that dies is replaced, and its batch given to another.
+One that dies is replaced, and its batch given to another.
 """
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from typing import Any
 
 import pyarrow as pa
 
 from mainstem.engines.embedded.python.evaluate import CallFailed, Evaluated, Failure
-from mainstem.engines.embedded.python.wire import Ended, packed, receive, send, unpacked
+from mainstem.engines.embedded.python.process import WorkerProcess
+from mainstem.engines.embedded.python.wire import packed, unpacked
 from mainstem.errors import EngineError
+from mainstem.mapreduce.frames import Ended
 from mainstem.record import record
 
 RETRIES = 3
@@ -47,57 +42,24 @@ class _Closed(Exception):
     """The pool is being closed."""
 
 
-class _Worker:
-    """One process, and how to ask it."""
+class _Worker(WorkerProcess):
+    """One process, and the maps that it knows."""
 
     def __init__(self) -> None:
-        # A session of its own: Ctrl-C goes to the run, which then ends its workers.
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", _MODULE], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            start_new_session=True, env=_environment(),
-        )  # fmt: skip
+        super().__init__(_MODULE)
         self.known: set[int] = set()
 
     def ask(self, setup: Setup, task: bytes) -> Any:
         """Give a batch of a map and wait for what came of it."""
-        pipes = self.process.stdin, self.process.stdout
-        assert pipes[0] is not None  # noqa: S101 - for the type checker
-        assert pipes[1] is not None  # noqa: S101
         if setup.number not in self.known:
-            send(pipes[0], ("map", setup.plain()))
-            word, said = receive(pipes[1])
+            self.send("map", setup.plain())
+            word, said = self.receive()
             if word != "ready":
                 raise EngineError(said, code="WorkerNotStarted",
                                   fix="correct the file, or run with workers=0")  # fmt: skip
             self.known.add(setup.number)
-        send(pipes[0], ("batch", (setup.number, task)))
-        return receive(pipes[1])
-
-    def end(self) -> str:
-        """End the process, and say how it had ended when it was not by us."""
-        code = self.process.poll()
-        if code is None:
-            with suppress(subprocess.TimeoutExpired):
-                # It may be dying already: then its own reason is the one to tell.
-                code = self.process.wait(0.05)
-        self.process.kill()
-        self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout):
-            with suppress(OSError, ValueError):
-                if pipe is not None:
-                    pipe.close()
-        if code is None:
-            return "stopped answering"
-        return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
-
-
-def _environment() -> dict[str, str]:
-    # One thread each: the workers already take every core.
-    return {
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "MKL_NUM_THREADS": "1",
-    } | os.environ
+        self.send("batch", (setup.number, task))
+        return self.receive()
 
 
 class Pool:
@@ -162,7 +124,7 @@ class Pool:
             self._is_closed = True
             every, self._all = self._all, []
         for worker in every:
-            worker.process.kill()
+            worker.kill()
         self._threads.shutdown(wait=True, cancel_futures=True)
         for worker in every:
             worker.end()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 
 from mainstem.plan.types import Type
+from mainstem.plan.values import Refused, checked, shown
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _PLAIN: dict[str, pa.DataType] = {
@@ -22,8 +22,6 @@ _FAST: dict[str, frozenset[type]] = {
     "boolean": frozenset({bool}), "bigint": frozenset({int}), "double": frozenset({float}),
     "string": frozenset({str}), "bytes": frozenset({bytes}), "date": frozenset({dt.date}),
 }  # fmt: skip
-_INT64 = 1 << 63
-_EXACT_FLOAT = 1 << 53
 
 
 class WrongValue(Exception):
@@ -101,59 +99,9 @@ def arrow_values(values: Sequence[Any], type_: Type) -> pa.Array:
 
 def _row(row: int, value: Any, type_: Type) -> Any:
     try:
-        return _checked(value, type_)
-    except _Refused as refused:
+        return checked(value, type_)
+    except Refused as refused:
         raise WrongValue(row, str(refused)) from None
-
-
-class _Refused(Exception):
-    pass
-
-
-def _checked(value: Any, type_: Type) -> Any:
-    """Give a value as Arrow takes it without changing it; numpy's scalars as Python's."""
-    if value is None:
-        return None
-    if type(value).__module__ == "numpy" and hasattr(value, "item"):
-        value = value.item()
-    check = _CHECKS.get(type_.kind)
-    if check is None or not check(value):
-        why = f"{shown(value)}, a {type(value).__name__}, which is no {type_}"
-        if type_.kind == "timestamp" and isinstance(value, dt.datetime):
-            why = f"{shown(value)}, a datetime without a zone; give one, such as datetime.UTC"
-        raise _Refused(why)
-    if type_.kind == "double":
-        return float(value)
-    if type_.kind == "list":
-        return [_checked(item, type_.items[0]) for item in value]
-    if type_.kind == "map":
-        key, item = type_.items
-        return [(_checked(k, key), _checked(v, item)) for k, v in value.items()]
-    if type_.kind == "struct":
-        if set(value) != set(type_.names):
-            raise _Refused(f"{shown(value)}, whose names are not those of {type_}")
-        fields = zip(type_.names, type_.items, strict=True)
-        return {name: _checked(value[name], item) for name, item in fields}
-    return value
-
-
-def _is_int(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-_CHECKS: dict[str, Callable[[Any], bool]] = {
-    "boolean": lambda v: isinstance(v, bool),
-    "bigint": lambda v: _is_int(v) and -_INT64 <= v < _INT64,
-    "double": lambda v: isinstance(v, float) or (_is_int(v) and abs(v) <= _EXACT_FLOAT),
-    "string": lambda v: isinstance(v, str),
-    "bytes": lambda v: isinstance(v, bytes | bytearray | memoryview),
-    "date": lambda v: isinstance(v, dt.date) and not isinstance(v, dt.datetime),
-    "timestamp": lambda v: isinstance(v, dt.datetime) and v.tzinfo is not None,
-    "decimal": lambda v: (isinstance(v, Decimal) and v.is_finite()) or _is_int(v),
-    "list": lambda v: isinstance(v, list | tuple),
-    "map": lambda v: isinstance(v, dict),
-    "struct": lambda v: isinstance(v, dict),
-}
 
 
 def arrow_batch(result: Any, type_: Type, rows: int) -> pa.Array:
@@ -218,12 +166,3 @@ def _may_become(own: pa.DataType, kind: str) -> bool:
         "struct": (is_.is_struct,),
     }  # fmt: skip
     return any(check(own) for check in checks.get(kind, ()))
-
-
-def shown(value: Any, longest: int = 60) -> str:
-    """Give a value as a message shows it."""
-    try:
-        text = "NULL" if value is None else repr(value)
-    except Exception as error:  # noqa: BLE001 - somebody's own __repr__
-        text = f"<{type(value).__name__}, whose repr raises {type(error).__name__}>"
-    return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -1,60 +1,8 @@
-"""What a run and its workers say to one another: frames of a length and a pickled value.
-
-Both ends are this package, started by the same user; nothing else can write to these pipes.
-"""
+"""Columns as bytes, on their way between a run and its workers."""
 
 from __future__ import annotations
 
-import pickle
-import struct
-from typing import IO, Any
-
 import pyarrow as pa
-
-_LENGTH = struct.Struct("<Q")
-
-
-class Ended(Exception):
-    """The other end has closed its pipe, or is gone."""
-
-
-def send(pipe: IO[bytes], value: Any) -> None:
-    """Write one value.
-
-    Raises
-    ------
-    Ended
-        When nobody reads any more.
-    """
-    body = pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
-    try:
-        pipe.write(_LENGTH.pack(len(body)))
-        pipe.write(body)
-        pipe.flush()
-    except (OSError, ValueError) as error:
-        raise Ended from error
-
-
-def receive(pipe: IO[bytes]) -> Any:
-    """Read one value.
-
-    Raises
-    ------
-    Ended
-        When nobody writes any more.
-    """
-    (length,) = _LENGTH.unpack(_exactly(pipe, _LENGTH.size))
-    return pickle.loads(_exactly(pipe, length))  # noqa: S301 - from our own worker
-
-
-def _exactly(pipe: IO[bytes], length: int) -> bytes:
-    try:
-        found = pipe.read(length)
-    except (OSError, ValueError) as error:
-        raise Ended from error
-    if len(found) < length:
-        raise Ended
-    return found
 
 
 def packed(columns: list[pa.Array], rows: int) -> bytes:

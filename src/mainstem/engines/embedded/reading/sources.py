@@ -51,7 +51,7 @@ def load(
     """  # noqa: DOC501 - built by a function
     source = rooted(read.source, settings.base_dir)
     read = replace(read, source=source)
-    verified = yield from _verified(session, source)
+    n_verified = yield from verified(session, source)
     paths = _paths(source)
     register(session.connection, paths)
     stamps = Stamps.of(source.name, paths)
@@ -74,10 +74,10 @@ def load(
             named(error, {source.name: _paths(source)})
             or explained(error, None, doing=f"reading source {source.name!r}")
         ) from error
-    return Event("source_read", source.name, facts | {"verified_bytes": verified})
+    return Event("source_read", source.name, facts | {"verified_bytes": n_verified})
 
 
-def _verified(session: Session, source: Source) -> Generator[Event, None, int]:
+def verified(session: Session, source: Source) -> Generator[Event, None, int]:
     """Compare files that Mainstem wrote with the manifests of their folders.
 
     A bit that flips in an uncompressed page is another value to every reader (measured). Nothing is

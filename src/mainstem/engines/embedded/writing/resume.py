@@ -148,7 +148,7 @@ class Resume:
         # Bad rows are counted and kept by the run that reads them: it has to read them.
         if has_rules or any(s.on_bad != "fail" for s in sources):
             return ""
-        if any(not _is_repeatable(s.query) for s in steps):
+        if any(s.job is not None or not _is_repeatable(s.query) for s in steps):
             return ""
         read = [[s.name, positions.get(s.name, "")] for s in sources]
         options = step.sink.options if step.sink else ()

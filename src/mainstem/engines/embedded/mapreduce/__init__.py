@@ -1,0 +1,1 @@
+"""Map/reduce steps in worker processes of this machine."""
