@@ -1,8 +1,10 @@
 """What others compute of each partition gives the same answer as computing it here."""
 
 import json
+import threading
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 import mainstem as ms
@@ -101,6 +103,25 @@ def test_a_sum_travels_exactly(tmp_path, aside):
     assert len(aside.results) == 2
     found = query(tmp_path / ".mainstem/p", "SELECT total FROM t").rows
     assert list(found) == [(most - 5,)]
+
+
+def test_code_and_rows_of_this_process_stay(tmp_path, aside):
+    """A function that holds what cannot be sent is called here, of rows that shards have read."""
+    p = numbers(tmp_path, [("2026-01-01T01:10:00Z", "1"), ("2026-01-01T01:11:00Z", "2")])
+    lock = threading.Lock()
+
+    @p.function(returns="bigint", workers=0)
+    def doubled(v: str) -> int:
+        with lock:
+            return 2 * int(v)
+
+    p.lookup("names", ms.arrow(pa.table({"v": ["1"], "name": ["one"]})), key="v")
+    p.table("d", "SELECT doubled(s.v) AS d, name FROM s LEFT JOIN names ON s.v = names.v")
+    ended(p, tmp_path)
+
+    assert aside.results
+    found = query(tmp_path / ".mainstem/p", "SELECT d, name FROM d ORDER BY d").rows
+    assert list(found) == [(2, "one"), (4, None)]
 
 
 def test_what_needs_more_than_a_partition_stays(tmp_path):

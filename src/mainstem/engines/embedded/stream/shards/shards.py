@@ -32,6 +32,7 @@ from mainstem.engines.embedded.stream.spec import Loaded, Slice
 from mainstem.engines.embedded.stream.watermark import SourceClock
 from mainstem.engines.embedded.types import duckdb_type, literal, quoted
 from mainstem.engines.spec import RunSettings
+from mainstem.plan.nodes import Binding, Plan
 from mainstem.plan.types import in_expressions
 
 # Computes tasks, wherever that is, and gives their results in any order.
@@ -71,7 +72,11 @@ class Shards:
         self.plan = shard_plan(compiled, judged)
         self.operators: Mapping[str, Operator] = compiled.operators
         program = ShardProgram(
-            compiled.plan, compiled.meant, sent(settings), session.placed, frozenset(judged)
+            _public(compiled.plan),
+            compiled.meant,
+            sent(settings),
+            session.placed,
+            frozenset(judged),
         )
         self.program = pickle.dumps(program)
         # Whether the tables of shards are what the nodes of this epoch read.
@@ -229,6 +234,22 @@ def shards_of(taken: Slice) -> list[tuple[int, Slice]]:
         for index, part in enumerate(taken.parts)
         if part.rows
     ]
+
+
+def _public(plan: Plan) -> Plan:
+    """Give a plan without what belongs to this process: code, rows in memory, and secrets of sinks."""
+    return replace(
+        plan,
+        functions=tuple(replace(one, call=None, open=None) for one in plan.functions),
+        sources=tuple(
+            replace(one, binding=Binding(one.binding.type)) if one.bounded else one
+            for one in plan.sources
+        ),
+        steps=tuple(
+            one if one.sink is None else replace(one, sink=Binding(one.sink.type))
+            for one in plan.steps
+        ),
+    )
 
 
 def _rows(paths: Sequence[str]) -> str:
