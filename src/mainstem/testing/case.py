@@ -190,13 +190,20 @@ def read_cases(path: Path) -> list[Case]:
     Raises
     ------
     DefinitionError
-        With file and line: a key that is not one, a case without a title, without a query, or
+        With file and line: bytes that are no text, a key that is not one, a case without a title, without a query, or
         without anything that it expects.
     """
     cases: list[Case] = []
     block: list[str] = []
     start = 1
-    lines = path.read_text(encoding="utf-8").splitlines()
+    try:
+        # `splitlines` would also cut a cell in two that holds a form feed or another separator.
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise DefinitionError(
+            f"not UTF-8: byte {error.start} is 0x{error.object[error.start]:02x}",
+            where=Place(str(path), 1), code="CaseSyntax", fix="save the file as UTF-8",
+        ) from error  # fmt: skip
     for number, line in enumerate([*lines, "---"], 1):
         if line.strip() == "---":
             if any(x.strip() and not x.startswith("#") for x in block):

@@ -96,7 +96,7 @@ def outcomes(files: Sequence[Path], engines: Sequence[str], only: str = "") -> I
     for file in files:
         try:
             cases = read_cases(file)
-        except (MainstemError, UnicodeDecodeError, OSError) as error:
+        except (MainstemError, OSError) as error:
             yield Outcome(str(file), 0, "", "", "error", str(error))
             continue
         for case in cases:

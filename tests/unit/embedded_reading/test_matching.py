@@ -89,3 +89,17 @@ def test_link_to_nothing_stops_an_incremental_run(tmp_path: Path) -> None:
 
     with pytest.raises(OutsideError, match=r"cannot read .*b\.csv: No such file"):
         p.run(base_dir=tmp_path)
+
+
+@pytest.mark.parametrize("path", ["in", "in/*.jsonl"])
+def test_pipe_stops_a_stream_of_files(path: str, tmp_path: Path) -> None:
+    """Opened, it would wait for ever."""
+    (tmp_path / "in").mkdir()
+    os.mkfifo(tmp_path / "in" / "b.jsonl")
+    p = ms.Pipeline("pipe")
+    source = ms.files(str(tmp_path / path), format="json", stream=True, settle="0 seconds")
+    p.source("s", source, schema="id bigint")
+    p.table("t", "SELECT id FROM s")
+
+    with pytest.raises(OutsideError, match="it is a pipe, a socket or a device"):
+        p.run(base_dir=tmp_path, until_caught_up=True)

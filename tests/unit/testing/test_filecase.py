@@ -120,6 +120,26 @@ def test_what_is_no_case_is_refused(written, text):
     assert caught.value.finding.code == "CaseSyntax"
 
 
+def test_bytes_that_are_no_text_are_refused(tmp_path):
+    """With what they are, not in the words of a codec."""
+    (tmp_path / "a.case").write_bytes(b"title: \xff")
+
+    with pytest.raises(DefinitionError, match="not UTF-8: byte 7 is 0xff") as caught:
+        read_cases(tmp_path / "a.case")
+    assert caught.value.finding.code == "CaseSyntax"
+
+
+def test_cell_may_hold_what_other_programs_take_for_a_line_end(tmp_path):
+    """Only a line feed ends a line of a case."""
+    (tmp_path / "a.case").write_text(
+        "title: t\nsource: s(a string)\nrows: a\u2028b\x0cc\nquery: SELECT length(a) FROM s\nbatch: 5\n",
+        "utf-8",
+    )
+    (case,) = read_cases(tmp_path / "a.case")
+
+    assert case.sources[0].rows == (("a\u2028b\x0cc",),)
+
+
 def test_case_leaves_nothing_beside_it(written, tmp_path):
     """Neither state nor outputs."""
     (case,) = read_cases(written(RIGHT["words of the run"]))

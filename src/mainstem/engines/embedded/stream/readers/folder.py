@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 from time import monotonic, time
@@ -204,6 +205,12 @@ class Folder:
                 continue
             except OSError as error:
                 raise not_read(path, error, self.source) from error
+            if not stat.S_ISREG(status.st_mode):
+                # Opening a pipe that nobody writes to would wait for ever, deaf to every signal.
+                raise OutsideError(
+                    f"cannot read {path}: it is a pipe, a socket or a device, not a file",
+                    where=self.source.where, code="FileNotRead", fix="leave it out of the path",
+                )  # fmt: skip
             found.append(Seen(path, self.name_of(path), status.st_size, status.st_mtime_ns))
         return found
 
