@@ -20,9 +20,9 @@ from benchmarks.process import ProcessFailedError
 from benchmarks.report import Report, Value, rounded
 
 NAMES = (
-    "tpch", "startup", "tpcds", "memory", "ingest", "functions", "incremental", "trust", "stream",
+    "tpch", "startup", "tpcds", "memory", "ingest", "functions", "incremental", "trust", "stream", "spark",
 )  # fmt: skip
-# `trust`, which has two of these in it, and `stream` are tasks of their own.
+# `trust`, which has two of these in it, `stream` and `spark` are tasks of their own.
 DEFAULT = NAMES[: NAMES.index("functions")]
 
 

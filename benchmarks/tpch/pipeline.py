@@ -1,6 +1,6 @@
 """One process: the 22 queries as a pipeline of 22 tables. See `benchmarks.tpch`.
 
-python pipeline.py DATA OUT
+python pipeline.py DATA OUT [ENGINE]
 """
 
 import os
@@ -50,6 +50,6 @@ def pipeline(data: Path, out: Path) -> ms.Pipeline:
 
 
 if __name__ == "__main__":
-    data, out = sys.argv[1:]
+    data, out, engine, *_ = (*sys.argv[1:], "embedded")
     # A state directory of its own: each run is a first one.
-    pipeline(Path(data), Path(out)).run(state_dir=f"{out}.state-{os.getpid()}")
+    pipeline(Path(data), Path(out)).run(state_dir=f"{out}.state-{os.getpid()}", engine=engine)

@@ -8,8 +8,8 @@ from dataclasses import field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from mainstem.dev.java import Java
 from mainstem.record import record
+from mainstem.settings.java import Java
 
 
 @record

@@ -14,12 +14,12 @@ from mainstem.dev import entry as entries
 from mainstem.dev import folders, jars, java, ports, supervisor
 from mainstem.dev.artifacts import Artifact, lock_key, read_lock
 from mainstem.dev.entry import Entry
-from mainstem.dev.java import Java
 from mainstem.dev.process import Process, end_all
 from mainstem.dev.servers import load, lock_file
 from mainstem.dev.spec import Ask, ServerSpec
 from mainstem.errors import BusyError, OutsideError, SettingsError
 from mainstem.lazy import pattern
+from mainstem.settings.java import Java
 from mainstem.settings.log import logger
 
 _log = logger("dev")

@@ -74,7 +74,7 @@ def test_doctor_looks_at_what_an_engine_needs(project, capsys, monkeypatch, tmp_
     said = call(capsys, "doctor", "--engine", "spark")
     assert said.code == 2
     assert "fix pyspark: pip install 'mainstem[spark]'" in said.out
-    assert "fix java: install a Java 17 or 21" in said.out
+    assert "fix java: install a Java 17, 21, 25, and set JAVA_HOME; or: pip install" in said.out
 
 
 def test_memory_is_the_least_that_is_known(tmp_path, monkeypatch):

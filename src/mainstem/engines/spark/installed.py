@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 
+from mainstem.engines.spark.jvm import chosen
+
 # Of Spark and its connectors, one matched set: those of 4.3 were not published when it was chosen.
 LINE = "4.2."
-JAVAS = (17, 21)
+JAVAS = (17, 21, 25)
 _INSTALL = "pip install 'mainstem[spark]'"
 
 
@@ -28,11 +28,11 @@ def _package(name: str, line: str) -> tuple[str, str, str]:
 
 
 def _java() -> tuple[str, str, str]:
-    fix = f"install a Java {JAVAS[0]} or {JAVAS[1]}, and set JAVA_HOME"
-    home = os.environ.get("JAVA_HOME", "")
-    program = os.path.join(home, "bin", "java") if home else shutil.which("java") or ""  # noqa: PTH118 - shown as it is
-    if not program:
+    fix = f"install a Java {', '.join(map(str, JAVAS))}, and set JAVA_HOME; or: pip install 'mainstem[jvm]'"
+    java = chosen()
+    if java is None:
         return "java", "not found", fix
+    program = str(java.home / "bin" / "java")
     try:
         told = subprocess.run(
             [program, "-version"], capture_output=True, text=True, timeout=20, check=True

