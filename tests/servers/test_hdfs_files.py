@@ -342,6 +342,12 @@ KILLS = [
 ]  # fmt: skip
 
 
+def test_points_of_sending_are_all_tried():
+    """And those where an output on this machine is renamed."""
+    tried = {kill_at.partition(":")[0] for kill_at, _, _ in KILLS}
+    assert tried >= {*points.SENDING_POINTS, points.BETWEEN_RENAMES, points.SINK_SWAPPED}
+
+
 @pytest.mark.parametrize(("kill_at", "has_state", "version"), KILLS)
 def test_a_run_that_is_killed(hdfs, tmp_path, kill_at, has_state, version):
     """Everything old or everything new, after the repair; nothing lies about, and the next run is clean."""
