@@ -211,8 +211,14 @@ def test_a_user_without_rights_and_a_full_quota(hdfs, tmp_path):
     secret = case.put(folder, "secret.csv", b"id\n1\n", tmp_path)
     client = file_system(folder).client
     client.set_permission(file_system(folder)._name(secret), 0o600)
+    columns = case.put(folder, "secret.parquet", parquet(tmp_path, "SELECT 1 AS id"), tmp_path)
+    client.set_permission(file_system(folder)._name(columns), 0o600)
     (tmp_path / "in.csv").write_text("id\n1\n")
-    for name, source, sink in (("read", secret, "out.csv"), ("write", "in.csv", f"{folder}/a.csv")):
+    for name, source, sink in (
+        ("read", secret, "out.csv"),
+        ("scan", columns, "out.csv"),
+        ("write", "in.csv", f"{folder}/a.csv"),
+    ):
         (tmp_path / f"{name}.sql").write_text(
             f"CREATE SOURCE s (id bigint) FROM files('{source}');\n"
             f"CREATE TABLE t INTO files('{sink}') AS SELECT id FROM s;\n"
