@@ -211,8 +211,14 @@ def test_a_user_without_rights_and_a_full_quota(hdfs, tmp_path):
     secret = case.put(folder, "secret.csv", b"id\n1\n", tmp_path)
     client = file_system(folder).client
     client.set_permission(file_system(folder)._name(secret), 0o600)
+    columns = case.put(folder, "secret.parquet", parquet(tmp_path, "SELECT 1 AS id"), tmp_path)
+    client.set_permission(file_system(folder)._name(columns), 0o600)
     (tmp_path / "in.csv").write_text("id\n1\n")
-    for name, source, sink in (("read", secret, "out.csv"), ("write", "in.csv", f"{folder}/a.csv")):
+    for name, source, sink in (
+        ("read", secret, "out.csv"),
+        ("scan", columns, "out.csv"),
+        ("write", "in.csv", f"{folder}/a.csv"),
+    ):
         (tmp_path / f"{name}.sql").write_text(
             f"CREATE SOURCE s (id bigint) FROM files('{source}');\n"
             f"CREATE TABLE t INTO files('{sink}') AS SELECT id FROM s;\n"
@@ -340,6 +346,12 @@ KILLS = [
     (f"{points.SINK_COMMITTED}:2", False, FINISHED), (points.ALL_COMMITTED, True, FINISHED),
     (points.RECORD_CLEARED, False, FINISHED),
 ]  # fmt: skip
+
+
+def test_points_of_sending_are_all_tried():
+    """And those where an output on this machine is renamed."""
+    tried = {kill_at.partition(":")[0] for kill_at, _, _ in KILLS}
+    assert tried >= {*points.SENDING_POINTS, points.BETWEEN_RENAMES, points.SINK_SWAPPED}
 
 
 @pytest.mark.parametrize(("kill_at", "has_state", "version"), KILLS)

@@ -24,7 +24,7 @@ from mainstem.engines.embedded.failures import words
 from mainstem.engines.embedded.reading.filetypes import NOTHING
 from mainstem.engines.embedded.reading.ingest import ingest
 from mainstem.engines.embedded.reading.reference import DELIMITERS, csv_format, file_header
-from mainstem.engines.embedded.reading.remote import register
+from mainstem.engines.embedded.reading.remote import cause, register
 from mainstem.engines.embedded.reading.sources import rooted
 from mainstem.engines.embedded.session import plain_connection
 from mainstem.engines.embedded.types import literal, quoted
@@ -118,6 +118,8 @@ def infer_schema(binding: Binding, base_dir: Path) -> Schema:
             f"the content cannot be read: {words(error).splitlines()[0]}", code="FileDamaged",
             fix="write the file again",
         ) from error  # fmt: skip
+    except duckdb.Error as error:
+        raise (cause(error) or error) from error
     finally:
         connection.close()
     if not fields:

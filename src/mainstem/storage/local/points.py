@@ -16,9 +16,6 @@ RUN_STARTED: Final = "run_started"
 STAGING_RECORDED: Final = "staging_recorded"
 COMPUTING: Final = "computing"
 STAGED: Final = "staged"
-# Outputs on other machines: nothing of one is there yet, and all of it is.
-SENDING: Final = "sending"
-SENT: Final = "sent"
 COMMIT_RECORDED: Final = "commit_recorded"
 STATE_COMMITTED: Final = "state_committed"
 BETWEEN_RENAMES: Final = "between_renames"
@@ -31,10 +28,15 @@ RECORD_CLEARED: Final = "record_cleared"
 
 # In the order in which a run passes them.
 POINTS: Final = (
-    RUN_STARTED, STAGING_RECORDED, COMPUTING, STAGED, SENDING, SENT, COMMIT_RECORDED,
-    STATE_COMMITTED, BETWEEN_RENAMES, BETWEEN_PARTITIONS, BEFORE_MANIFEST, SINK_SWAPPED, SINK_COMMITTED,
+    RUN_STARTED, STAGING_RECORDED, COMPUTING, STAGED, COMMIT_RECORDED, STATE_COMMITTED,
+    BETWEEN_RENAMES, BETWEEN_PARTITIONS, BEFORE_MANIFEST, SINK_SWAPPED, SINK_COMMITTED,
     ALL_COMMITTED, RECORD_CLEARED,
 )  # fmt: skip
+
+# Of an output on another machine, before the commit is recorded: nothing of it is there, all of it is.
+SENDING: Final = "sending"
+SENT: Final = "sent"
+SENDING_POINTS: Final = (SENDING, SENT)
 
 # Of a stream's sink: an epoch's rows are ready, but neither they nor the token can be seen.
 SINK_PREPARED: Final = "stream_sink_prepared"

@@ -64,7 +64,7 @@ class HdfsSpec(ServerSpec):
                 said = (done.stderr + done.stdout).strip()[-600:]
                 raise OutsideError(
                     f"HDFS cannot format a folder: {said}", code="DevServerFailed",
-                    fix="set JAVA_HOME to another Java: Hadoop 3.4 runs on 17",
+                    fix="set JAVA_HOME to another Java, such as 17",
                 )  # fmt: skip
             shutil.copytree(Path(scratch, "data"), folder / _FORMATTED)
 

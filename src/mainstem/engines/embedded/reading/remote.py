@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from mainstem.errors import SettingsError
+from mainstem.errors import MainstemError, OutsideError, SettingsError
 from mainstem.filesystems import file_system, is_address
 
 if TYPE_CHECKING:
     import duckdb
+
+T = TypeVar("T")
 
 
 def register(connection: duckdb.DuckDBPyConnection, paths: Iterable[str]) -> None:
@@ -68,6 +71,42 @@ def _bridge() -> Any:
             return datetime.fromtimestamp(file_system(path).status(path).mtime_ns / 1e9, UTC)
 
         def open(self, path: str, mode: str = "rb", **_: Any) -> Any:
-            return file_system(path).open(path)
+            return _Opened(path)
 
     return Bridge
+
+
+# What made DuckDB fail, of late: it tells of an error in Python only by a text with a traceback.
+_kept: deque[MainstemError] = deque(maxlen=16)
+
+
+def cause(error: Exception) -> MainstemError | None:
+    """Give the error of ours that is behind one of DuckDB's; None when there is none."""
+    text = str(error)
+    return next((kept for kept in reversed(_kept) if kept.finding.what in text), None)
+
+
+class _Opened:
+    """A file as DuckDB uses it."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._file = self._keeping(lambda: file_system(path).open(path))
+        self.seek, self.tell, self.close = self._file.seek, self._file.tell, self._file.close
+
+    def read(self, n_bytes: int = -1) -> bytes:
+        return self._keeping(lambda: self._file.read(n_bytes))
+
+    def _keeping(self, work: Callable[[], T]) -> T:
+        try:
+            return work()
+        except MainstemError as error:
+            _kept.append(error)
+            raise
+        except OSError as error:
+            gone = OutsideError(
+                f"cannot read {self._path}: {error.strerror or error}", code="FileNotRead",
+                fix="see that the file is there, and that this user may read it",
+            )  # fmt: skip
+            _kept.append(gone)
+            raise gone from error

@@ -13,8 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mainstem.engines.embedded.reading.deadletters import DeadLetters
+from mainstem.engines.embedded.reading.remote import cause, register
 from mainstem.engines.embedded.types import literal, quoted
-from mainstem.errors import NOWHERE, DataError, Place, listing
+from mainstem.errors import NOWHERE, DataError, MainstemError, Place, listing
 from mainstem.filesystems import file_system
 from mainstem.formats.parquet import Chunk, Damage, check_chunk
 from mainstem.lazy import pattern
@@ -248,8 +249,8 @@ def bury(connection: duckdb.DuckDBPyConnection, source: Source, examined: Examin
         )  # fmt: skip
 
 
-def named(error: duckdb.Error, paths: Mapping[str, Sequence[str]]) -> DataError | None:
-    """Give which row groups made a read fail; None when that is not what happened.
+def named(error: duckdb.Error, paths: Mapping[str, Sequence[str]]) -> MainstemError | None:
+    """Give which row groups, or which machine, made a read fail; None when that is not what happened.
 
     Parameters
     ----------
@@ -262,11 +263,14 @@ def named(error: duckdb.Error, paths: Mapping[str, Sequence[str]]) -> DataError 
 
     from mainstem.engines.embedded.session import plain_connection
 
+    if found := cause(error):
+        return found
     if not is_sign(error) or isinstance(error, duckdb.OutOfMemoryException):
         return None
     for source, files in paths.items():
         # The run's own DuckDB may be beyond use after such an error.
         connection = plain_connection()
+        register(connection, files)
         try:
             lost = examine(connection, files).lost
         except (duckdb.IOException, OSError):
