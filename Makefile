@@ -2,6 +2,6 @@
 PYTHON ?= python3
 export QUICK
 
-.PHONY: demo demo-kafka test test-fast test-long check bench bench-trust bench-stream
-demo demo-kafka test test-fast test-long check bench bench-trust bench-stream:
+.PHONY: demo demo-kafka test test-fast test-long check bench bench-trust bench-stream bench-mapreduce
+demo demo-kafka test test-fast test-long check bench bench-trust bench-stream bench-mapreduce:
 	@$(PYTHON) tools/bootstrap.py $@

@@ -2,7 +2,7 @@
 """Set up this repository and run its tasks, from a bare Python 3.11 or newer.
 
     python3 tools/bootstrap.py demo | test | test-fast | test-long | check | bench | bench-trust
-        | bench-stream
+        | bench-stream | bench-mapreduce
 
 Standard library only, because it runs before anything is installed. The Makefile and the continuous
 integration call it and nothing else, so there is one way in.
@@ -53,6 +53,7 @@ DEMO_KAFKA = ("examples/webviews/demo_kafka.py",)
 BENCH = (("-m", "benchmarks"),)
 BENCH_TRUST = (("-m", "benchmarks", "trust"),)
 BENCH_STREAM = (("-m", "benchmarks", "stream"),)
+BENCH_MAPREDUCE = (("-m", "benchmarks", "mapreduce"),)
 
 
 @dataclass(frozen=True)
@@ -396,6 +397,11 @@ def bench_stream() -> None:
     measured(BENCH_STREAM, with_reader=True)
 
 
+def bench_mapreduce() -> None:
+    """Measure map/reduce in Python beside bare loops, mrjob and DuckDB."""
+    measured(BENCH_MAPREDUCE)
+
+
 TASKS: dict[str, Callable[[], None]] = {
     "demo": demo,
     "demo-kafka": demo_kafka,
@@ -406,6 +412,7 @@ TASKS: dict[str, Callable[[], None]] = {
     "bench": bench,
     "bench-trust": bench_trust,
     "bench-stream": bench_stream,
+    "bench-mapreduce": bench_mapreduce,
 }
 
 
