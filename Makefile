@@ -2,6 +2,6 @@
 PYTHON ?= python3
 export QUICK
 
-.PHONY: demo demo-kafka test test-fast test-long check bench bench-trust bench-stream bench-spark
-demo demo-kafka test test-fast test-long check bench bench-trust bench-stream bench-spark:
+.PHONY: demo demo-kafka test test-fast test-long check bench bench-trust bench-stream bench-spark bench-mapreduce
+demo demo-kafka test test-fast test-long check bench bench-trust bench-stream bench-spark bench-mapreduce:
 	@$(PYTHON) tools/bootstrap.py $@

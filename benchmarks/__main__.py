@@ -21,8 +21,9 @@ from benchmarks.report import Report, Value, rounded
 
 NAMES = (
     "tpch", "startup", "tpcds", "memory", "ingest", "functions", "incremental", "trust", "stream", "spark",
+    "mapreduce",
 )  # fmt: skip
-# `trust`, which has two of these in it, `stream` and `spark` are tasks of their own.
+# `trust`, which has two of these in it, `stream`, `spark` and `mapreduce` are tasks of their own.
 DEFAULT = NAMES[: NAMES.index("functions")]
 
 

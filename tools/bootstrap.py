@@ -2,7 +2,7 @@
 """Set up this repository and run its tasks, from a bare Python 3.11 or newer.
 
     python3 tools/bootstrap.py demo | test | test-fast | test-long | check | bench | bench-trust
-        | bench-stream | bench-spark
+        | bench-stream | bench-spark | bench-mapreduce
 
 Standard library only, because it runs before anything is installed. The Makefile and the continuous
 integration call it and nothing else, so there is one way in.
@@ -54,6 +54,7 @@ BENCH = (("-m", "benchmarks"),)
 BENCH_TRUST = (("-m", "benchmarks", "trust"),)
 BENCH_STREAM = (("-m", "benchmarks", "stream"),)
 BENCH_SPARK = (("-m", "benchmarks", "spark"),)
+BENCH_MAPREDUCE = (("-m", "benchmarks", "mapreduce"),)
 
 
 @dataclass(frozen=True)
@@ -411,6 +412,11 @@ def bench_spark() -> None:
     measured(BENCH_SPARK)
 
 
+def bench_mapreduce() -> None:
+    """Measure map/reduce in Python beside bare loops, mrjob and DuckDB."""
+    measured(BENCH_MAPREDUCE)
+
+
 TASKS: dict[str, Callable[[], None]] = {
     "demo": demo,
     "demo-kafka": demo_kafka,
@@ -422,6 +428,7 @@ TASKS: dict[str, Callable[[], None]] = {
     "bench-trust": bench_trust,
     "bench-stream": bench_stream,
     "bench-spark": bench_spark,
+    "bench-mapreduce": bench_mapreduce,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, Protocol
@@ -19,7 +20,7 @@ from mainstem.plan.values import Refused, shown
 Pairs = Iterable[tuple[Any, Any]]
 _SAMPLE = 512
 # A slot of a dict or list, and what an object costs beside `sys.getsizeof`.
-_SLOT_BYTES = 72
+_SLOT_BYTES, _LIST_BYTES = 72, 88
 _COUNT = Schema((Field("n", BIGINT),))
 
 
@@ -112,79 +113,78 @@ def _refuse_no_numbers(values: Iterable[Any]) -> None:
             raise Refused(f"{shown(value)} as a value of sum")
 
 
-class _Exact:
-    """Sums of doubles: the values of each key, made few now and then."""
+class _Lists:
+    """The values of each key as a list, which is made shorter now and then."""
 
     def __init__(self, job: Job, keys: Keys) -> None:
-        self.keys = keys
-        self.found: dict[Any, list[float]] = {}
-        self.n = 0
-        self.most = max(1024, job.memory_bytes // 128)
-
-    def add(self, pairs: Pairs) -> None:
-        found, encode = self.found, None if self.keys.is_plain else self.keys.encode
-        for key, value in pairs:
-            own = key if encode is None else encode(key)
-            if own in found:
-                found[own].append(value)
-            else:
-                found[own] = [value]
-            self.n += 1
-        if self.n > self.most:
-            self.compact()
-
-    def compact(self) -> None:
-        for key, values in self.found.items():
-            wrong = set(map(type, values)) - {float, int}
-            if wrong:
-                raise Refused(f"a {wrong.pop().__name__} as a value of sum, which is no double")
-            self.found[key] = list(parts(map(float, values)))
-        self.n = len(self.found)
-
-    def size_bytes(self) -> int:
-        return _dict_bytes(self.found) + 32 * self.n
-
-    def taken(self) -> Iterator[Pair]:
-        self.compact()
-        for key, values in _encoded(self.found.items(), self.keys):
-            yield key, tuple(values)
-        self.found.clear()
-        self.n = 0
-
-
-class _Combined:
-    """Values of each key, given to the user's combiner now and then."""
-
-    def __init__(self, job: Job, code: Code, keys: Keys) -> None:
         self.job, self.keys = job, keys
-        self.combine: Callable[..., Any] = code.get("combine")
-        self.found: dict[Any, list[Any]] = {}
-        self.n = 0
+        self.found: defaultdict[Any, list[Any]] = defaultdict(list)
         self.most = max(1024, job.memory_bytes // 256)
 
     def add(self, pairs: Pairs) -> None:
-        found, encode = self.found, None if self.keys.is_plain else self.keys.encode
-        n = 0
+        found = self.found
+        if not self.keys.is_plain:
+            encode = self.keys.encode
+            pairs = ((encode(key), value) for key, value in pairs)
         for key, value in pairs:
-            own = key if encode is None else encode(key)
-            if own in found:
-                found[own].append(value)
-            else:
-                found[own] = [value]
-            n += 1
-        self.n += n
-        if self.n > self.most:
-            self.compact()
+            found[key].append(value)
 
-    def compact(self) -> None:
+    def shortened(self, own: Any, values: list[Any]) -> list[Any]:
+        """Give the list of a key that has several values, shorter where it can be."""
+        raise NotImplementedError
+
+    def fitted(self, values: list[Any]) -> list[Any]:
+        """Give values as they are written."""
+        raise NotImplementedError
+
+    def compact(self) -> int:
+        """Shorten every list; give how many values are left."""
         for own, values in self.found.items():
             if len(values) > 1:
-                self.found[own] = self.combined(own, values)
-        self.n = sum(map(len, self.found.values()))
-        # Where nothing becomes less, the next look is later.
-        self.most = max(self.most, 2 * self.n)
+                self.found[own] = self.shortened(own, values)
+        return sum(map(len, self.found.values()))
 
-    def combined(self, own: Any, values: list[Any]) -> list[Any]:
+    def size_bytes(self) -> int:
+        n = sum(map(len, self.found.values()))
+        if n > self.most:
+            n = self.compact()
+            # Where nothing becomes less, the next look is later.
+            self.most = max(self.most, 2 * n)
+        return _lists_bytes(self.found, n)
+
+    def taken(self) -> Iterator[Pair]:
+        self.compact()
+        pairs = [
+            (key, value) for key, values in _encoded(self.found.items(), self.keys)
+            for value in values
+        ]  # fmt: skip
+        values = self.fitted([value for _, value in pairs])
+        yield from zip(map(first, pairs), values, strict=True)
+        self.found.clear()
+
+
+class _Exact(_Lists):
+    """Sums of doubles: each list becomes a few numbers with the same sum."""
+
+    def shortened(self, own: Any, values: list[Any]) -> list[Any]:
+        self.fitted(values)
+        return list(parts(map(float, values)))
+
+    def fitted(self, values: list[Any]) -> list[Any]:
+        wrong = set(map(type, values)) - {float, int}
+        if wrong:
+            raise Refused(f"a {wrong.pop().__name__} as a value of sum, which is no double")
+        return [(float(value),) for value in values]
+
+
+class _Combined(_Lists):
+    """Values that the user's combiner puts together."""
+
+    def __init__(self, job: Job, code: Code, keys: Keys) -> None:
+        super().__init__(job, keys)
+        self.combine: Callable[..., Any] = code.get("combine")
+
+    def shortened(self, own: Any, values: list[Any]) -> list[Any]:
         key = own if self.keys.is_plain else self.keys.decode(own)
         try:
             pairs = list(self.combine(key, iter(values)))
@@ -195,19 +195,8 @@ class _Combined:
         except RAISED as error:
             raise Failed(dead_of(error, "combine", given=key)) from error
 
-    def size_bytes(self) -> int:
-        return _dict_bytes(self.found) + 48 * self.n
-
-    def taken(self) -> Iterator[Pair]:
-        self.compact()
-        pairs = [
-            (key, value) for key, values in _encoded(self.found.items(), self.keys)
-            for value in values
-        ]  # fmt: skip
-        values = values_fitted(self.job.value, [value for _, value in pairs])
-        yield from zip(map(first, pairs), values, strict=True)
-        self.found.clear()
-        self.n = 0
+    def fitted(self, values: list[Any]) -> list[Any]:
+        return values_fitted(self.job.value, values)
 
 
 class _Listed:
@@ -264,6 +253,17 @@ def _dict_bytes(found: dict[Any, Any]) -> int:
     sample = list(islice(found.items(), _SAMPLE))
     each = sum(map(_bytes_of, sample)) / max(1, len(sample))
     return int((each + _SLOT_BYTES) * len(found))
+
+
+def _lists_bytes(found: dict[Any, list[Any]], n: int) -> int:
+    """Give the size of lists by key that hold `n` values together.
+
+    Not the lists that are there: those of the keys that came first are the long ones.
+    """
+    sample = list(islice(found.items(), _SAMPLE))
+    each = sum(_bytes_of(key) for key, _ in sample) / max(1, len(sample))
+    value = sum(_bytes_of(values[0]) for _, values in sample) / max(1, len(sample))
+    return int((each + _LIST_BYTES + _SLOT_BYTES) * len(found) + (value + 8) * n)
 
 
 def _bytes_of(value: Any) -> int:

@@ -8,6 +8,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from mainstem.mapreduce.code import RAISED, Code, Failed, dead_of, killed
 from mainstem.mapreduce.collect import collector
@@ -173,18 +174,11 @@ class _MapRun:
         """Write what was collected as a run."""
         if self.collected is None:
             return
-        partitions: list[list[Pair]] = [[] for _ in range(self.job.partitions)]
-        n = self.job.partitions
-        partition = self.code.get("partition")
-        has_order = bool(self.job.sort)
         try:
-            for pair in self.collected.taken():
-                key = pair[0][0] if has_order else pair[0]
-                at = partition_of(key, n) if partition is None else self._partition(partition, key)
-                partitions[at].append(pair)
-                self.pairs += 1
+            partitions = self._partitioned(self.collected.taken())
         except _WRONG as error:
             raise Failed(dead_of(error, "map", reason="result")) from error
+        self.pairs += sum(map(len, partitions))
         if not any(partitions):
             return
         path = f"{self._stem()}.{self.spills}.run"
@@ -193,6 +187,20 @@ class _MapRun:
             if section.size:
                 own.append(section)
                 self.bytes += section.size
+
+    def _partitioned(self, pairs: Iterator[Pair]) -> list[list[Pair]]:
+        n = self.job.partitions
+        found: list[list[Pair]] = [[] for _ in range(n)]
+        own, has_order = self.code.get("partition"), bool(self.job.sort)
+        if own is None and not has_order:
+            for pair in pairs:
+                found[crc32(pair[0]) % n].append(pair)
+            return found
+        for pair in pairs:
+            key = pair[0][0] if has_order else pair[0]
+            at = partition_of(key, n) if own is None else self._partition(own, key)
+            found[at].append(pair)
+        return found
 
     def _partition(self, partition: Any, data: bytes) -> int:
         key = self.keys.decode(data)

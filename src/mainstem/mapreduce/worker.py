@@ -6,6 +6,7 @@ run alone. What the user's code prints goes to standard error.
 
 from __future__ import annotations
 
+import gc
 import os
 import queue
 import signal
@@ -25,6 +26,9 @@ from mainstem.mapreduce.splits import BadText
 def main() -> None:
     """Work until the run closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Pairs are many objects without circles, which need not be looked through again and again.
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
     tasks, answers = private_pipes()
     waiting: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(tasks, waiting), daemon=True).start()

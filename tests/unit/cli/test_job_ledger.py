@@ -7,6 +7,7 @@ from mainstem.cli.progress import Board
 from mainstem.engines.spec import Event
 from mainstem.errors import InternalError
 from mainstem.runtime.ledger import Ledger
+from tests.unit.cli.program import call
 from tests.unit.mapreduce.case import events, pipeline, words
 
 FACTS = {
@@ -37,6 +38,25 @@ def test_job_that_does_not_balance_stops_the_run(wrong):
 
     with pytest.raises(InternalError, match="map/reduce step 'words' does not balance"):
         ledger.check()
+
+
+def test_render_says_what_is_done_in_python(tmp_path, capsys, monkeypatch):
+    """Above the SQL whose rows are mapped."""
+    (tmp_path / "pipeline.py").write_text(
+        "import mainstem as ms\n\np = ms.Pipeline('jobs')\n"
+        "p.source('lines', ms.files('lines.txt', format='text'), schema='line string')\n\n\n"
+        "@p.map_reduce('lines', key='k string', value='n bigint', reduce='sum')\n"
+        "def counted(row):\n    yield row['line'], 1\n"
+    )
+    monkeypatch.chdir(tmp_path)
+
+    said = call(capsys, "render", "pipeline.py")
+
+    assert said.out.splitlines()[:3] == [
+        "-- counted: map, reduce by sum (k string) -> (n bigint) -> (k string, n bigint), over the rows of",
+        "-- counted: Mainstem",
+        'SELECT "lines"."line" AS "line" FROM "lines" AS "lines"',
+    ]
 
 
 def test_progress_names_the_phase(tmp_path):

@@ -391,6 +391,32 @@ def test_lines_of_dead_records_count_through_the_splits(tmp_path):
     assert found == [(n + 1, text.index("c\n", at)) for n, at in ((0, 0), (40, 20), (99, 600))]
 
 
+def test_rules_about_a_job_judge_its_rows(tmp_path):
+    """A job is a table like another: what breaks a rule is quarantined, and readers see the rest."""
+    p = pipeline(tmp_path)
+    p.map_reduce("lines", **KEY | {"name": "counts"}, reduce="sum")(words)
+    p.expect("counts", "n < 3", name="few", on_fail="quarantine")
+    p.table("answer", "SELECT word FROM counts")
+
+    assert rows(p, tmp_path) == [("b",), ("c",), ("ä",)]
+    assert asked(p, tmp_path, "SELECT word, __rule FROM counts__quarantine") == [("a", "few")]
+
+
+def test_file_that_changes_meanwhile_stops_the_run(tmp_path):
+    """Its lines were never all there at one time."""
+    p = pipeline(tmp_path)
+    path = tmp_path / "lines.txt"
+
+    def grown(row):
+        path.write_text(TEXT + "more\n")
+        yield from words(row)
+
+    p.map_reduce("lines", **KEY, reduce="sum")(grown)
+
+    with pytest.raises(OutsideError, match="changed while being read"):
+        events(p, tmp_path)
+
+
 def test_failing_group_is_kept_aside(tmp_path):
     """What it gave before it failed does not count."""
     p = pipeline(tmp_path)

@@ -43,15 +43,22 @@ def render(
             {"name": s.step.name, "mainstem": canonical(s), found.name: s.sql}
             | ({"maps": _maps(s)} if s.maps else {})
             | ({"functions": dict(s.helpers())} if s.helpers() else {})
+            | ({"job": s.step.job.to_text()} if s.step.job else {})
             for s in statements
         ]})  # fmt: skip
         return 0
     say("\n\n".join(
-        f"-- {s.step.name}: Mainstem\n{canonical(s)}\n\n{_called(s)}"
+        f"{_job(s)}-- {s.step.name}: Mainstem\n{canonical(s)}\n\n{_called(s)}"
         f"-- {s.step.name}: {found.name}\n{s.sql}{_helpers(s)}"
         for s in statements
     ))  # fmt: skip
     return 0
+
+
+def _job(statement: Statement) -> str:
+    """Give what a step does in Python with the rows of the SQL that follows."""
+    job = statement.step.job
+    return "" if job is None else f"-- {statement.step.name}: {job.to_text()}, over the rows of\n"
 
 
 def _maps(statement: Statement) -> list[dict[str, object]]:

@@ -206,6 +206,7 @@ class Run:
             yield from self.expected.ready(step.inputs)
         if statement.maps:
             yield from self._maps(statement)
+        began = time.monotonic()
         if step.job is not None and not self._is_given(name):
             statement = yield from self._reduced(statement)
         if not step.is_table and self.expected.has_rules(name):
@@ -215,7 +216,8 @@ class Run:
             self.session.rows(f"CREATE TEMP VIEW {quoted(name)} AS {statement.sql}")
             return
         yield Event("step_started", name)
-        started = time.monotonic()
+        # What was done in Python is the step's work; what its input waited for is not.
+        started = began if step.job is not None else time.monotonic()
         statement = yield from self.computed(statement)
         has_order = bool(getattr(step.query, "order", ()))
         self.session.keep_order(is_ordered=has_order)

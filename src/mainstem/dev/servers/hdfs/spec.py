@@ -9,12 +9,12 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-from mainstem.dev.java import Java
 from mainstem.dev.ports import HOST
 from mainstem.dev.servers.hdfs import conf, jmx
 from mainstem.dev.spec import Ask, Layout, Node, ServerSpec
 from mainstem.dev.web import NoAnswer
 from mainstem.errors import OutsideError, SettingsError
+from mainstem.settings.java import Java
 
 _NAME = "namenode"
 _CLASSES = "org.apache.hadoop.hdfs.server"

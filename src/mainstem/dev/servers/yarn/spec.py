@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mainstem.dev import entry as entries
-from mainstem.dev.java import Java
 from mainstem.dev.ports import HOST
 from mainstem.dev.servers.yarn import conf, rest
 from mainstem.dev.spec import Ask, Layout, Node, ServerSpec
 from mainstem.dev.web import NoAnswer
 from mainstem.errors import SettingsError
+from mainstem.settings.java import Java
 
 _MANAGER, _HISTORY = "resourcemanager", "historyserver"
 _MAIN = {
