@@ -18,13 +18,6 @@ N_ROWS = 200_000
 WAIT_S = 120
 
 
-@pytest.fixture(scope="module")
-def hdfs():
-    """One to hurt; each test leaves it whole."""
-    with server("hdfs", settings={"dfs.blocksize": "1m"}) as found:
-        yield found
-
-
 def copying(source: str, sink: str) -> ms.Pipeline:
     """A pipeline that copies ids."""
     p = ms.Pipeline("copying")
@@ -58,7 +51,14 @@ def wait_for(is_so) -> None:
         time.sleep(0.05)
 
 
-def test_datanodes_that_die_and_a_namenode_that_starts_again(hdfs, tmp_path):
+def test_one_that_is_hurt(tmp_path):
+    """One cluster for both: its start costs more than what is done with it."""
+    with server("hdfs", settings={"dfs.blocksize": "1m"}) as hdfs:
+        nodes_die(hdfs, tmp_path)
+        safe_mode(hdfs, tmp_path)
+
+
+def nodes_die(hdfs, tmp_path) -> None:
     """Between write and read, during a write, and a restart: the same bytes, and nothing is left."""
     namenode, first, second, *others = hdfs.nodes
     web = namenode.ports["web"]
@@ -104,7 +104,7 @@ def test_datanodes_that_die_and_a_namenode_that_starts_again(hdfs, tmp_path):
     assert hdfs.state == "up"
 
 
-def test_safe_mode(hdfs, tmp_path):
+def safe_mode(hdfs, tmp_path) -> None:
     """Files are read, and a write says at once who can end it."""
     (tmp_path / "in.csv").write_text("id,text\n1,x\n")
     folder = case.folder_on(hdfs)
