@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mainstem.engines.spark.jvm import java, memory, quiet, unbroken
+from mainstem.engines.spark.jvm import java, memory, own_memory, quiet, unbroken
 from mainstem.errors import SettingsError
 
 
@@ -25,6 +25,15 @@ def test_what_a_jvm_does_not_take_is_refused(text):
     """Before it is started."""
     with pytest.raises(SettingsError, match="EngineSettings"):
         memory(text)
+
+
+@pytest.mark.parametrize(("pages", "given"), [(1 << 21, "2048m"), (1 << 18, "1024m")])
+def test_a_quarter_of_the_machine_is_taken(monkeypatch, pages, given):
+    """Not less than Spark's own; a page has 4 KiB here."""
+    known = {"SC_PHYS_PAGES": pages, "SC_PAGE_SIZE": 4096}
+    monkeypatch.setattr(os, "sysconf", known.__getitem__)
+
+    assert own_memory() == given
 
 
 def test_what_is_written_to_standard_error_is_kept(capfd):

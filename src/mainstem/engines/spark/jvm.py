@@ -116,6 +116,16 @@ def _log(reader: int, lines: deque[str]) -> None:
             logger("spark").debug("%s", line.rstrip())
 
 
+def own_memory() -> str:
+    """Give what the driver gets on this machine where nobody says it: a quarter of the memory.
+
+    So much a JVM takes of itself; Spark's own word is 1 GB, whatever the machine has, and in that a
+    table of two million rows cannot be sent to the tasks of a join.
+    """
+    bytes_ = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return f"{max(1024, bytes_ // 4 // 2**20)}m"
+
+
 def memory(text: str) -> str:
     """Give a memory limit as a JVM takes it: ``2GB`` and ``2 GiB`` are ``2g``.
 

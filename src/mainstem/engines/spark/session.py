@@ -8,7 +8,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mainstem.engines.spark.jvm import java, memory, quiet, unbroken
+from mainstem.engines.spark.jvm import java, memory, own_memory, quiet, unbroken
 from mainstem.errors import EngineError
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ def opened(master: str, *, threads: int = 0, memory_limit: str = "") -> Any:
     threads : int
         Cores of this machine; 0 for all.
     memory_limit : str
-        Of the driver, which on this machine does the whole work; "" for Spark's own.
+        Of the driver, which on this machine does the whole work; "" for a quarter of the machine's, and
+        on a cluster for Spark's own.
 
     Raises
     ------
@@ -91,6 +92,8 @@ def opened(master: str, *, threads: int = 0, memory_limit: str = "") -> Any:
         builder = builder.config("spark.driver.bindAddress", LOOPBACK)
     if memory_limit:
         builder = builder.config("spark.driver.memory", memory(memory_limit))
+    elif not master:
+        builder = builder.config("spark.driver.memory", own_memory())
     active = SparkSession.getActiveSession()
     if active is not None and not _is_at(str(active.sparkContext.master), master):
         # One process has one Spark; asked for another, it would give the old one without a word.
