@@ -93,9 +93,13 @@ def part(given: tuple[str, int, int]) -> Counter[str]:
         if start:
             file.seek(start - 1)
             file.readline()
-        while file.tell() < end:
-            lines = file.readlines(min(1 << 20, end - file.tell()))
-            counts.update(counted(line.decode() for line in lines))
+        at = file.tell()
+        while at < end:
+            raw = file.read(min(1 << 20, end - at))
+            if not raw.endswith(b"\n"):
+                raw += file.readline()
+            at += len(raw)
+            counts.update(counted(raw.decode().split("\n")))
     return counts
 
 

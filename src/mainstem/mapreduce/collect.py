@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
 from itertools import islice
 from typing import Any, Protocol
 
@@ -101,16 +102,13 @@ class _Word:
             raise Refused(f"NULL as a value of {self.job.word}; leave it out")
         else:
             values_fitted(schema, list(self.found.values()))
-        yield from _encoded(self.found.items(), self.keys)
+        yield from _encoded(self.found, self.keys)
         self.found.clear()
 
 
 def _refuse_no_numbers(values: Iterable[Any]) -> None:
-    from decimal import Decimal
-
-    for value in values:
-        if type(value) is not int and not isinstance(value, Decimal):
-            raise Refused(f"{shown(value)} as a value of sum")
+    for kind in set(map(type, values)) - {int, Decimal}:
+        raise Refused(f"a {kind.__name__} as a value of sum")
 
 
 class _Lists:
@@ -155,7 +153,7 @@ class _Lists:
     def taken(self) -> Iterator[Pair]:
         self.compact()
         pairs = [
-            (key, value) for key, values in _encoded(self.found.items(), self.keys)
+            (key, value) for key, values in _encoded(self.found, self.keys)
             for value in values
         ]  # fmt: skip
         values = self.fitted([value for _, value in pairs])
@@ -226,7 +224,7 @@ class _Listed:
         if self.job.word:
             values = [for_reduce(self.job, value) for value in values]
         if order is None:
-            yield from zip(map(encode, keys), values, strict=True)
+            yield from zip(self.keys.encode_all(keys), values, strict=True)
             return
         for key, value in zip(keys, values, strict=True):
             try:
@@ -242,11 +240,10 @@ def _refuse_other(key: Any, pairs: list[tuple[Any, Any]]) -> None:
             raise Refused(f"combine of {shown(key)} gave the other key {shown(other)}")
 
 
-def _encoded(items: Iterable[tuple[Any, Any]], keys: Keys) -> Iterator[Pair]:
+def _encoded(found: dict[Any, Any], keys: Keys) -> Iterator[Pair]:
     if not keys.is_plain:
-        return iter(items)
-    encode = keys.encode
-    return ((encode(key), value) for key, value in items)
+        return iter(found.items())
+    return zip(keys.encode_all(found), found.values(), strict=True)
 
 
 def _dict_bytes(found: dict[Any, Any]) -> int:

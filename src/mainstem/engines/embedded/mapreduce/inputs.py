@@ -29,7 +29,7 @@ ROWS_OF_SPLIT = 16 * ROWS
 SPLIT_BYTES = 64 << 20
 # More tasks than workers: the last ones end together, and less is lost when one dies. But what a task
 # combines is less in a small one, and each pair that is left costs about a microsecond.
-TASKS_OF_WORKER = 4
+TASKS_OF_WORKER = 3
 LEAST_SPLIT_BYTES = 8 << 20
 
 
