@@ -63,6 +63,8 @@ def pytest_collection_modifyitems(config, items):
 
 # Tests that share one run: examples of a family of functions, on an engine.
 _FAMILY = re.compile(r"test_functions\.py::\w+\[(\w+-\w+)-")
+# Tests that share a cluster of Spark, and kill executors on this machine.
+_CLUSTER = re.compile(r"spark/test_cluster\.py|::test_an_executor_dies")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -78,6 +80,8 @@ def pytest_xdist_make_scheduler(config, log):
 
     class Families(LoadScopeScheduling):
         def _split_scope(self, nodeid):
+            if _CLUSTER.search(nodeid):
+                return "cluster"
             found = _FAMILY.search(nodeid)
             return found[1] if found else nodeid
 

@@ -49,7 +49,6 @@ def executors() -> list[int]:
     ]
 
 
-@pytest.mark.xdist_group("cluster")
 @pytest.mark.parametrize("hurt", ["nothing", "an executor", "a worker"])
 def test_the_answer_is_the_same_whatever_dies(tmp_path, cluster, hurt):
     """Killed in the middle of the job: Spark computes again what is lost."""

@@ -64,7 +64,6 @@ def test_the_driver_is_killed(tmp_path, kafka, bids):
     assert consumed(kafka, "counts", topic) == expected("counts", EVENTS)
 
 
-@pytest.mark.xdist_group("cluster")
 def test_an_executor_dies(tmp_path, kafka, bids, cluster):
     """Killed in the middle of a stream: its tasks are repeated elsewhere, and nothing is doubled."""
     outs, kills = {"counts": f"out-{uuid.uuid4().hex[:8]}"}, 0

@@ -203,16 +203,23 @@ class HdfsFiles(FileSystem):
 
 
 def _code_and_fix(kind: str, text: str) -> tuple[str, str]:
+    code, fix = (
+        "HdfsFailed",
+        ("see the log of the NameNode and whether its DataNodes run; then run again"),
+    )
     if kind == "AccessControlException":
-        return "HdfsRights", (
-            "give that user the right (hdfs dfs -chmod, -chown), or run as another one: HADOOP_USER_NAME"
+        code, fix = (
+            "HdfsRights",
+            (
+                "give that user the right (hdfs dfs -chmod, -chown), or run as another one: HADOOP_USER_NAME"
+            ),
         )
-    if "Quota" in kind:
-        return "HdfsQuota", "remove what is not needed there, or let the quota be raised"
+    elif "Quota" in kind:
+        code, fix = "HdfsQuota", "remove what is not needed there, or let the quota be raised"
     # Right after its start it waits for its DataNodes, and then goes on by itself.
-    if kind == "SafeModeException" and "automatically" not in text:
-        return "HdfsSafeMode", "let an administrator end it: hdfs dfsadmin -safemode leave"
-    return "HdfsFailed", "see the log of the NameNode and whether its DataNodes run; then run again"
+    elif kind == "SafeModeException" and "automatically" not in text:
+        code, fix = "HdfsSafeMode", "let an administrator end it: hdfs dfsadmin -safemode leave"
+    return code, fix
 
 
 def _fits(parts: list[str], wanted: list[str]) -> bool:
