@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mainstem.engines.embedded.stream.inputs import Inputs, input_table
+from mainstem.engines.embedded.stream.inputs import Inputs, floors_of, input_table
 from mainstem.engines.embedded.stream.spec import Loaded, Part
 from mainstem.engines.embedded.stream.watermark import SourceClock
 from mainstem.plan.nodes import Binding, Source
@@ -17,7 +17,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BOUND = 3
 SOURCE = Source(
     "it's", Binding.of("kafka"), parse_schema("at timestamp, v bigint"), bounded=False,
-    event_time="at",
+    event_time="at", watermark=timedelta(seconds=BOUND),
 )  # fmt: skip
 
 
@@ -60,7 +60,7 @@ def test_each_row_has_the_watermark_of_its_partition(seed):
     inputs = Inputs(session, is_judged=True)
     clock = SourceClock(timedelta(seconds=BOUND), timedelta(seconds=30))
     inputs.empty(SOURCE)
-    inputs.show(SOURCE, (), clock)
+    inputs.show(SOURCE, ())
     assert shown(session) == []
 
     for _ in range(12):
@@ -83,7 +83,10 @@ def test_each_row_has_the_watermark_of_its_partition(seed):
             key=lambda row: row[0],
         )
         fill(session, rows)
-        inputs.show(SOURCE, parts, clock)
+        assert floors_of(parts, clock) == tuple(
+            None if known is None else known * 1_000_000 for known in befores
+        )
+        inputs.show(SOURCE, parts, floors_of(parts, clock))
 
         assert shown(session) == expected(rows, befores), (names, rows, befores)
         latest = inputs.latest(SOURCE, parts, Loaded(len(rows), len(rows)))
@@ -100,7 +103,7 @@ def test_no_row_gets_a_watermark_that_nobody_asks_for():
     clock = SourceClock(timedelta(), timedelta(seconds=30))
     clock.joined(["a"])
     inputs.empty(SOURCE)
-    inputs.show(SOURCE, (Part("a", 0, 1, 1),), clock)
+    inputs.show(SOURCE, (Part("a", 0, 1, 1),), (None,))
     fill(session, [(0, 7)])
 
     assert shown(session) == [None]

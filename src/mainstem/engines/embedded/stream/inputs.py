@@ -7,7 +7,7 @@ variable. Making a view anew costs as much as reading a small slice.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from mainstem.engines.embedded.session import Session
 from mainstem.engines.embedded.stream.ruletests import AT
@@ -61,10 +61,12 @@ class Inputs:
         )
 
     def show(
-        self, source: Source, parts: Sequence[Part], clock: SourceClock, stopped: str = ""
+        self, source: Source, parts: Sequence[Part], floors: Sequence[int | None] = (),
+        stopped: str = "",
     ) -> None:  # fmt: skip
         """Make a source's rows readable by its name, each with its watermark (T6).
 
+        `floors` are the watermarks of the parts' partitions before them, in microseconds since 1970.
         The largest event time before a row is that of the rows up to it: a row that is itself the largest
         is never late, so that it may be among them. Without a sort where the partitions are few. Rows whose
         numbers the SELECT `stopped` gives count there, and are not read (T1).
@@ -74,10 +76,9 @@ class Inputs:
         if source.event_time:
             mark = "CAST(NULL AS BIGINT)"
             if width and self.is_judged:
-                befores = [before(part, clock) for part in parts]
-                floors = quoted(f"__floors_{source.name}")
-                self.session.rows(f"SET VARIABLE {floors} = CAST($1 AS BIGINT[])", [befores])
-                mark = _row_watermark(source, width, micros(clock.bound))
+                known = quoted(f"__floors_{source.name}")
+                self.session.rows(f"SET VARIABLE {known} = CAST($1 AS BIGINT[])", [list(floors)])
+                mark = _row_watermark(source, width, micros(source.watermark or timedelta()))
             columns.append(f"{mark} AS {quoted(ROW_WATERMARK)}")
         number = f", rowid AS {AT}" if stopped else ""
         rows = f"SELECT {', '.join(columns)}{number} FROM {input_table(source.name)}"
@@ -130,7 +131,12 @@ def _row_watermark(source: Source, width: int, bound: int) -> str:
     return f"greatest(max({time}) {by_part} - {bound}, {floors}[{quoted(PART)} + 1])"
 
 
-def before(part: Part, clock: SourceClock) -> int | None:
+def floors_of(parts: Sequence[Part], clock: SourceClock) -> tuple[int | None, ...]:
+    """Give the watermarks of the parts' partitions before their rows, which the clock has not seen."""
+    return tuple(_floor(part, clock) for part in parts)
+
+
+def _floor(part: Part, clock: SourceClock) -> int | None:
     """Give the watermark of a partition before its new rows: its own, and where it joined or woke."""
     known = clock.partitions[part.partition]
     marks = [m for m in (known.watermark(clock.bound), known.floor) if m is not None]

@@ -31,7 +31,7 @@ from mainstem.engines.embedded.stream.evolution import evolve
 from mainstem.engines.embedded.stream.failures import in_our_words
 from mainstem.engines.embedded.stream.feed import Taken
 from mainstem.engines.embedded.stream.functions import Functions
-from mainstem.engines.embedded.stream.inputs import Inputs, input_table
+from mainstem.engines.embedded.stream.inputs import Inputs, floors_of, input_table
 from mainstem.engines.embedded.stream.judging import judging_of
 from mainstem.engines.embedded.stream.ledger import Counts
 from mainstem.engines.embedded.stream.letters import keep_letters
@@ -89,6 +89,8 @@ class Job:
         # Sources whose table holds rows of the last epoch, and those that gave all they have.
         self.filled: set[str] = set()
         self.ended: frozenset[str] = frozenset()
+        # By source, the watermarks of the partitions of this epoch's slice before its rows.
+        self.floors: dict[str, tuple[int | None, ...]] = {}
         # How many rows each operator gave in this epoch.
         self.given: dict[str, int] = {}
         # What was counted since the ledger was written down, and when that was.
@@ -123,7 +125,7 @@ class Job:
             read_clock(source.name, clock, self.saved)
             self.marks[source.name] = clock.watermark
             self.inputs.empty(source)
-            self.inputs.show(source, (), clock)
+            self.inputs.show(source, ())
         changes = evolve(self.session, self.saved, self.compiled)
         for node in self.compiled.stream.nodes:
             self.create(node)
@@ -269,6 +271,10 @@ class Job:
         for name, one in slices.items():
             self.place(name, one, changed[name])
         filled = {name: one for name, one in slices.items() if one.rows}
+        # Taken down before the clocks see the rows: the epoch may be computed more than once.
+        self.floors = {
+            name: floors_of(one.parts, self.clocks[name]) for name, one in filled.items()
+        }
         loaded = self.load(filled, counts)
         for name, one in filled.items():
             for part, latest in zip(one.parts, loaded[name].latest or (), strict=True):
@@ -319,7 +325,7 @@ class Job:
                 found[name] = self.ports.loaders[name](self.session, one, input_table(name))
         else:
             was_on = self.shards.is_on
-            found = self.shards.load(slices, self.ports.loaders, self.clocks)
+            found = self.shards.load(slices, self.ports.loaders, self.floors)
             if self.shards.is_on != was_on:
                 self.view_rows(self.shards)
         found = self.show(slices, found)
@@ -333,7 +339,7 @@ class Job:
 
     def load_rows(self, slices: Mapping[str, Slice], shards: Shards) -> None:
         """Make the rows themselves readable, of which shards have only told what they come down to."""
-        found = shards.whole(slices, self.ports.loaders)
+        found = shards.whole(slices, self.ports.loaders, self.floors)
         self.view_rows(shards)
         self.show(slices, found)
 
@@ -349,7 +355,7 @@ class Job:
             if name in found and has_rows:
                 parts = slices[name].parts
                 self.filled.add(name)
-                self.inputs.show(source, parts, self.clocks[name], self.judging.stopped(name))
+                self.inputs.show(source, parts, self.floors[name], self.judging.stopped(name))
                 latest = tuple(self.inputs.latest(source, parts, found[name]))
                 found[name] = replace(found[name], latest=latest)
             elif name in self.filled:

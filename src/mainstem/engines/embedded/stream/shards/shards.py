@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mainstem.engines.embedded.session import Session
-from mainstem.engines.embedded.stream.inputs import before, input_name, input_table
+from mainstem.engines.embedded.stream.inputs import input_name, input_table
 from mainstem.engines.embedded.stream.operators.operator import Operator
 from mainstem.engines.embedded.stream.ports import Loader
 from mainstem.engines.embedded.stream.program import Compiled
@@ -29,12 +29,13 @@ from mainstem.engines.embedded.stream.shards.plan import (
 )
 from mainstem.engines.embedded.stream.shards.task import ShardProgram, ShardResult, ShardTask
 from mainstem.engines.embedded.stream.spec import Loaded, Slice
-from mainstem.engines.embedded.stream.watermark import SourceClock
 from mainstem.engines.embedded.types import duckdb_type, literal, quoted
 from mainstem.engines.spec import RunSettings
 from mainstem.plan.nodes import Binding, Plan
 from mainstem.plan.types import in_expressions
 
+# By part, the watermark before its first record, in microseconds since 1970.
+Floors = tuple[int | None, ...]
 # Computes tasks, wherever that is, and gives their results in any order.
 Transport = Callable[[Sequence[ShardTask]], Iterable[ShardResult]]
 
@@ -81,8 +82,6 @@ class Shards:
         self.program = pickle.dumps(program)
         # Whether the tables of shards are what the nodes of this epoch read.
         self.is_on = False
-        # The watermarks before the records of this epoch, by source and partition.
-        self.floors: dict[str, dict[str, int | None]] = {}
 
     def create(self) -> None:
         """Make the tables of shards; the relations that they are of are there, without rows."""
@@ -121,32 +120,30 @@ class Shards:
 
     def load(
         self, slices: Mapping[str, Slice], loaders: Mapping[str, Loader],
-        clocks: Mapping[str, SourceClock],
+        floors: Mapping[str, Floors],
     ) -> dict[str, Loaded]:  # fmt: skip
         """Have the slices of an epoch computed; give their ledgers by source.
 
         Their rows, or what those came down to, are in the session's tables then.
         """
-        self.floors = {
-            name: {part.partition: before(part, clocks[name]) for part in one.parts}
-            for name, one in slices.items()
-        }
-        results = self.computed(slices, loaders, is_whole=False)
+        results = self.computed(slices, loaders, floors, is_whole=False)
         if any(one.is_value for one in results):
-            return self.whole(slices, loaders)
+            return self.whole(slices, loaders, floors)
         self.turn(is_on=True)
         return self.taken(slices, results)
 
     def whole(
-        self, slices: Mapping[str, Slice], loaders: Mapping[str, Loader]
-    ) -> dict[str, Loaded]:
+        self, slices: Mapping[str, Slice], loaders: Mapping[str, Loader],
+        floors: Mapping[str, Floors],
+    ) -> dict[str, Loaded]:  # fmt: skip
         """Have the rows of the slices themselves, for an epoch that is computed here."""
         self.turn(is_on=False)
-        return self.taken(slices, self.computed(slices, loaders, is_whole=True))
+        return self.taken(slices, self.computed(slices, loaders, floors, is_whole=True))
 
     def computed(
-        self, slices: Mapping[str, Slice], loaders: Mapping[str, Loader], *, is_whole: bool
-    ) -> list[ShardResult]:
+        self, slices: Mapping[str, Slice], loaders: Mapping[str, Loader],
+        floors: Mapping[str, Floors], *, is_whole: bool,
+    ) -> list[ShardResult]:  # fmt: skip
         """Have all shards computed.
 
         Raises
@@ -157,7 +154,7 @@ class Shards:
         tasks = [
             ShardTask(
                 self.program, part, loaders[name], index,
-                tuple(self.floors[name][p.partition] for p in part.parts), is_whole,
+                floors[name][index : index + len(part.parts)], is_whole,
             )
             for name, one in slices.items() for index, part in shards_of(one)
         ]  # fmt: skip

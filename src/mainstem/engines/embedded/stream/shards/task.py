@@ -20,10 +20,9 @@ import duckdb
 from mainstem.engines.embedded.session import Session, open_session
 from mainstem.engines.embedded.stream.failures import in_our_words
 from mainstem.engines.embedded.stream.inputs import Inputs, input_name, input_table
-from mainstem.engines.embedded.stream.program import Compiled, clock_of, compile_stream
+from mainstem.engines.embedded.stream.program import Compiled, compile_stream
 from mainstem.engines.embedded.stream.shards.plan import ShardPlan, shard_plan, shard_selects
 from mainstem.engines.embedded.stream.spec import PART, Loaded, Slice
-from mainstem.engines.embedded.stream.watermark import Partition, SourceClock, from_micros
 from mainstem.engines.embedded.types import literal, quoted
 from mainstem.engines.spec import RunSettings
 from mainstem.errors import InternalError, MainstemError
@@ -142,34 +141,24 @@ class ShardWorker:
         self.session.rows("SET preserve_insertion_order = true")
         for source in self.compiled.sources:
             self.inputs.empty(source)
-            self.inputs.show(source, (), self.clock(source.name, ()))
+            self.inputs.show(source, ())
         for name in self.shards.views:
             select = self.compiled.selects[name]
             self.session.rows(f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS {select}")
         for name in self.shards.taken:
             self.compiled.operators[name].show_fresh(self.session)
 
-    def clock(self, name: str, parts: tuple[tuple[str, int | None], ...]) -> SourceClock:
-        """Give a source's clock as it was before its records: partitions with their floors."""
-        source = self.program.plan.source(name)
-        if source is None:
-            raise InternalError(f"a shard of {name!r}, which is no source")
-        clock = clock_of(source)
-        clock.partitions = {part: Partition(floor=from_micros(at)) for part, at in parts}
-        return clock
-
     def run(self, task: ShardTask) -> ShardResult:
         """Compute a task; what ends it is in its result."""
         name = task.taken.source
         source = self.program.plan.source(name)
-        assert source is not None  # noqa: S101 - it has a clock
+        if source is None:
+            raise InternalError(f"a shard of {name!r}, which is no source")
         try:
             with in_our_words(self.folder):
                 loaded = task.loader(self.session, task.taken, input_table(name))
                 parts = task.taken.parts
-                floors = zip((part.partition for part in parts), task.floors, strict=True)
-                clock = self.clock(name, tuple(floors))
-                self.inputs.show(source, parts, clock)
+                self.inputs.show(source, parts, task.floors)
                 latest = tuple(self.inputs.latest(source, parts, loaded))
                 letters = self.letters(loaded)
             files = self.files(task)
