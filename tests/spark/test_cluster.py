@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,15 @@ def executors() -> list[int]:
     ]
 
 
+def kill_executor() -> None:
+    """Kill one -9, as soon as there is one: a job is told of before it has any."""
+    until = time.monotonic() + 60
+    while not (found := executors()):
+        assert time.monotonic() < until, "no executor has come"
+        time.sleep(0.1)
+    os.kill(found[0], signal.SIGKILL)
+
+
 @pytest.mark.parametrize("hurt", ["nothing", "an executor", "a worker"])
 def test_the_answer_is_the_same_whatever_dies(tmp_path, cluster, hurt):
     """Killed in the middle of the job: Spark computes again what is lost."""
@@ -59,7 +69,7 @@ def test_the_answer_is_the_same_whatever_dies(tmp_path, cluster, hurt):
         if event.kind == "progress" and event.name == "t" and not kills:
             kills += 1
             if hurt == "an executor":
-                os.kill(executors()[0], signal.SIGKILL)
+                kill_executor()
             elif hurt == "a worker":
                 os.kill(cluster.nodes[2].pid, signal.SIGKILL)
 

@@ -1,7 +1,6 @@
 """Streams from Kafka to Kafka whose partitions are read and brought down by Spark's tasks."""
 
 import os
-import signal
 import uuid
 
 import pytest
@@ -10,7 +9,7 @@ from mainstem.engines.spec import StreamSettings
 from mainstem.runtime.run import RunOptions, run
 from mainstem.storage.local import points
 from tests.servers.kafka_streaming import consumed, expected, killed, pipeline, produced
-from tests.spark.test_cluster import executors
+from tests.spark.test_cluster import kill_executor
 
 LONG = os.environ.get("MAINSTEM_LONG") == "1"
 EVENTS = 20_000
@@ -69,7 +68,7 @@ def test_an_executor_dies(tmp_path, kafka, bids, cluster):
     outs, kills = {"counts": f"out-{uuid.uuid4().hex[:8]}"}, 0
     for event in events_of(tmp_path, kafka, bids, outs, cluster.address, 2_000):
         if event.kind == "epoch_committed" and kills < 2:
-            os.kill(executors()[0], signal.SIGKILL)
+            kill_executor()
             kills += 1
 
     assert kills == 2
