@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 from typing import Any, ClassVar
 
+from mainstem.errors import OutsideError
 from mainstem.record import record
 from mainstem.settings.java import Java
+
+# How long a program that prepares a folder may take, in seconds.
+_LIMIT_S = 180
 
 
 @record
@@ -116,6 +121,10 @@ class ServerSpec(ABC):
     usual_nodes: ClassVar[int] = 1
     #: What clients may be asked for; "" is nothing.
     securities: ClassVar[Sequence[str]] = ("",)
+    #: How the settings begin that it knows; none is looked at when this is empty.
+    prefixes: ClassVar[tuple[str, ...]] = ()
+    #: What such a setting may be, for who gave another one.
+    settings_are: ClassVar[str] = ""
     #: Port of the first node when a person starts it.
     usual_port: ClassVar[int]
     #: How long the nodes may take to end before they are killed.
@@ -133,12 +142,13 @@ class ServerSpec(ABC):
         Parameters
         ----------
         ask : Ask
-            Its number of nodes and its security are among those that this kind has.
+            Its number of nodes, its security and the beginnings of its settings are among those that this
+            kind has.
 
         Raises
         ------
         SettingsError
-            `Usage` for a setting that it does not know, `PackageMissing` for what it is made of.
+            `PackageMissing` for what it is made of, `Usage` for what it needs and is not there.
         """
 
     def prepare(self, folder: Path, java: Java | None) -> None:  # noqa: B027 - most need nothing
@@ -194,3 +204,37 @@ class ServerSpec(ABC):
         asked : sequence of str
             Names of the nodes that must answer; each of them must know all that are alive.
         """
+
+
+def needed(java: Java | None) -> Java:
+    """Give the Java that a server with a `least_java` is given."""
+    if java is None:
+        raise AssertionError("a server with a least Java is given one")
+    return java
+
+
+def formatted(what: str, command: Sequence[str]) -> None:
+    """Run the program of a server that prepares a folder, to its end.
+
+    Parameters
+    ----------
+    what : str
+        The server, for the message.
+    command : sequence of str
+        The program.
+
+    Raises
+    ------
+    OutsideError
+        `DevServerFailed` when it fails, with the end of what it said.
+    """
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+        timeout=_LIMIT_S,
+    )  # fmt: skip
+    if done.returncode:
+        said = (done.stderr + done.stdout).strip()[-600:]
+        raise OutsideError(
+            f"{what} cannot format a folder: {said}", code="DevServerFailed",
+            fix="set JAVA_HOME to another Java, such as 17",
+        )  # fmt: skip

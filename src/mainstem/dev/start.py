@@ -75,6 +75,12 @@ def check(spec: ServerSpec, ask: Ask, name: str) -> None:
         raise SettingsError(
             f"{spec.name} does not know --security {ask.security}", code="Usage", fix=known
         )
+    for setting in ask.settings:
+        if spec.prefixes and not setting.startswith(spec.prefixes):
+            raise SettingsError(
+                f"{spec.name} does not know the setting {setting!r}", code="Usage",
+                fix=f"give {spec.settings_are}",
+            )  # fmt: skip
     spec.check(ask)
 
 

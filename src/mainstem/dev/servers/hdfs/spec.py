@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import tempfile
 import uuid
 from collections.abc import Sequence
@@ -11,21 +10,15 @@ from pathlib import Path
 
 from mainstem.dev.ports import HOST
 from mainstem.dev.servers.hdfs import conf, jmx
-from mainstem.dev.spec import Ask, Layout, Node, ServerSpec
+from mainstem.dev.servers.hdfs.jvm import program
+from mainstem.dev.spec import Ask, Layout, Node, ServerSpec, formatted
 from mainstem.dev.web import NoAnswer
-from mainstem.errors import OutsideError, SettingsError
+from mainstem.errors import SettingsError
 from mainstem.settings.java import Java
 
 _NAME = "namenode"
 _CLASSES = "org.apache.hadoop.hdfs.server"
-# Five of them share the cores of a laptop: one compiler and one collector thread each.
-_JVM = (
-    "-Xms32m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-    "-Djava.net.preferIPv4Stack=true", "-Djava.awt.headless=true",
-    "--add-opens=java.base/java.lang=ALL-UNNAMED",
-)  # fmt: skip
 _FORMATTED = "formatted"
-_LIMIT_S = 180
 
 
 class HdfsSpec(ServerSpec):
@@ -38,34 +31,18 @@ class HdfsSpec(ServerSpec):
     # One DataNode more than a block has copies: when one is lost, what is written still has three.
     usual_nodes = 5
     usual_port = 9820
+    prefixes = conf.PREFIXES
+    settings_are = "a property of Hadoop, such as dfs.blocksize"
     is_killed_when_thrown_away = True
-
-    def check(self, ask: Ask) -> None:
-        """Refuse settings that are none of Hadoop's."""
-        for name in ask.settings:
-            if not name.startswith(conf.PREFIXES):
-                raise SettingsError(
-                    f"hdfs does not know the setting {name!r}", code="Usage",
-                    fix="give a property of Hadoop, such as dfs.blocksize",
-                )  # fmt: skip
 
     def prepare(self, folder: Path, java: Java | None) -> None:
         """Keep what the format step writes, to begin each NameNode with: it would be half of its start."""
         with tempfile.TemporaryDirectory() as scratch:
             own = conf.Ports(1, 1, 1)
             conf.write(Path(scratch), conf.properties(Path(scratch), own, own, n_copies=1))
-            command = [*_java(java, Path(scratch), folder), f"{_CLASSES}.namenode.NameNode",
+            command = [*program(java, Path(scratch), folder), f"{_CLASSES}.namenode.NameNode",
                        "-format", "-nonInteractive"]  # fmt: skip
-            done = subprocess.run(
-                command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
-                timeout=_LIMIT_S,
-            )  # fmt: skip
-            if done.returncode:
-                said = (done.stderr + done.stdout).strip()[-600:]
-                raise OutsideError(
-                    f"HDFS cannot format a folder: {said}", code="DevServerFailed",
-                    fix="set JAVA_HOME to another Java, such as 17",
-                )  # fmt: skip
+            formatted("HDFS", command)
             shutil.copytree(Path(scratch, "data"), folder / _FORMATTED)
 
     def n_ports(self, ask: Ask) -> int:
@@ -88,8 +65,8 @@ class HdfsSpec(ServerSpec):
                 _format(folder / "data", cache)
             settings = conf.properties(folder, listening[0], own, n_copies=min(3, ask.nodes - 1))
             conf.write(folder, settings | dict(ask.settings))
-            program = f"{_CLASSES}.datanode.DataNode" if number else f"{_CLASSES}.namenode.NameNode"
-            argv = (*_java(java, folder, cache), program)
+            main = f"{_CLASSES}.datanode.DataNode" if number else f"{_CLASSES}.namenode.NameNode"
+            argv = (*program(java, folder, cache), main)
             nodes.append(Node(name, argv, str(folder), own.to_dict()))
         address = f"hdfs://{HOST}:{listening[0].client}"
         return Layout(tuple(nodes), address, {"fs.defaultFS": address})
@@ -108,13 +85,6 @@ class HdfsSpec(ServerSpec):
         if missing:
             return f"the NameNode does not know {', '.join(missing)}"
         return "the NameNode is in safe mode" if found.is_safe_mode else ""
-
-
-def _java(java: Java | None, folder: Path, cache: Path) -> list[str]:
-    if java is None:
-        raise AssertionError("a server with a least Java is given one")
-    path = f"{folder}:{cache / 'jars' / '*'}"
-    return [*java.command, *_JVM, f"-Dhadoop.home.dir={folder}", "-cp", path]
 
 
 def _check_data(data: Path, n_nodes: int) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import secrets
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,8 +13,8 @@ from mainstem.dev.certificates import Authority, Key
 from mainstem.dev.ports import HOST
 from mainstem.dev.servers.kafka import wire
 from mainstem.dev.servers.kafka.properties import PROTOCOLS, NodePorts, Secrets, client, properties
-from mainstem.dev.spec import Ask, Layout, Node, ServerSpec
-from mainstem.errors import OutsideError, SettingsError
+from mainstem.dev.spec import Ask, Layout, Node, ServerSpec, formatted, needed
+from mainstem.errors import SettingsError
 from mainstem.settings.java import Java
 
 _HERE = Path(__file__).parent
@@ -27,7 +26,6 @@ _JVM = (
     f"-Dlog4j2.configurationFile={_HERE / 'log4j2.properties'}",
 )  # fmt: skip
 _FEATURES = "__cluster_metadata-0"
-_LIMIT_S = 180
 
 
 class KafkaSpec(ServerSpec):
@@ -51,16 +49,7 @@ class KafkaSpec(ServerSpec):
             Path(scratch, "server.properties").write_text(text, "utf-8")
             command = [*_java(java, folder), "kafka.tools.StorageTool", "format",
                        "-t", _new_id(), "-c", f"{scratch}/server.properties"]  # fmt: skip
-            done = subprocess.run(
-                command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
-                timeout=_LIMIT_S,
-            )  # fmt: skip
-            if done.returncode:
-                said = (done.stderr + done.stdout).strip()[-600:]
-                raise OutsideError(
-                    f"Kafka cannot format a folder: {said}", code="DevServerFailed",
-                    fix="set JAVA_HOME to another Java",
-                )  # fmt: skip
+            formatted("Kafka", command)
             shutil.copytree(log / _FEATURES, folder / _FEATURES)
 
     def n_ports(self, ask: Ask) -> int:
@@ -102,9 +91,7 @@ class KafkaSpec(ServerSpec):
 
 
 def _java(java: Java | None, cache: Path) -> list[str]:
-    if java is None:
-        raise AssertionError("a server with a least Java is given one")
-    return [*java.command, *_JVM, "-cp", str(cache / "jars" / "*")]
+    return [*needed(java).command, *_JVM, "-cp", str(cache / "jars" / "*")]
 
 
 def _check_data(data: Path, n_nodes: int) -> None:

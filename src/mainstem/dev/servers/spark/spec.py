@@ -8,9 +8,8 @@ from pathlib import Path
 
 from mainstem.dev.ports import HOST
 from mainstem.dev.servers.spark import jvm, package, status
-from mainstem.dev.spec import Ask, Layout, Node, ServerSpec
+from mainstem.dev.spec import Ask, Layout, Node, ServerSpec, needed
 from mainstem.dev.web import NoAnswer
-from mainstem.errors import SettingsError
 from mainstem.settings.java import Java
 
 _MASTER = "master"
@@ -34,18 +33,16 @@ class SparkSpec(ServerSpec):
     node_counts = (2, 3, 4, 5)
     usual_nodes = 3
     usual_port = 7077
+    # Its files hold the first, its variables are the others.
+    prefixes = ("spark.", "SPARK_")
+    settings_are = (
+        "a property such as spark.worker.timeout, or a variable such as SPARK_WORKER_CORES"
+    )
     # A worker that is asked to end gives its executors 10 s before it kills them.
     deadline_s = 15.0
 
     def check(self, ask: Ask) -> None:
-        """Refuse settings that no file and no variable of Spark's holds, and a machine without pyspark."""
-        for name in ask.settings:
-            if not name.startswith(("spark.", "SPARK_")):
-                raise SettingsError(
-                    f"spark does not know the setting {name!r}", code="Usage",
-                    fix="give a property such as spark.worker.timeout, or a variable such as"
-                    " SPARK_WORKER_CORES",
-                )  # fmt: skip
+        """Refuse a machine without pyspark."""
         package.find()
 
     def n_ports(self, ask: Ask) -> int:
@@ -57,8 +54,7 @@ class SparkSpec(ServerSpec):
         java: Java | None,
     ) -> Layout:  # fmt: skip
         """Write the settings, which all nodes share, and make a folder for each."""
-        if java is None:
-            raise AssertionError("a server with a least Java is given one")
+        java = needed(java)
         _write_properties(data, ask.settings)
         spark = package.find()
         env = _variables(spark, data, jvm.home_for_executors(java, data), ask.settings)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from mainstem.dev import entry as entries
 from mainstem.dev.ports import HOST
+from mainstem.dev.servers.hdfs.jvm import program
 from mainstem.dev.servers.yarn import conf, rest
-from mainstem.dev.spec import Ask, Layout, Node, ServerSpec
+from mainstem.dev.spec import Ask, Layout, Node, ServerSpec, needed
 from mainstem.dev.web import NoAnswer
 from mainstem.errors import SettingsError
 from mainstem.settings.java import Java
@@ -19,11 +20,6 @@ _MAIN = {
     _HISTORY: "org.apache.hadoop.mapreduce.v2.hs.JobHistoryServer",
 }
 _NODE_MAIN = "org.apache.hadoop.yarn.server.nodemanager.NodeManager"
-_JVM = (
-    "-Xms32m", "-Xmx300m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-    "-Djava.net.preferIPv4Stack=true", "-Djava.awt.headless=true",
-    "--add-opens=java.base/java.lang=ALL-UNNAMED",
-)  # fmt: skip
 
 
 class YarnSpec(ServerSpec):
@@ -35,17 +31,13 @@ class YarnSpec(ServerSpec):
     node_counts = (3, 4, 5, 6)
     usual_nodes = 4
     usual_port = 8032
+    prefixes = conf.PREFIXES
+    settings_are = "a property of Hadoop, such as yarn.nodemanager.resource.memory-mb"
     # What tasks have started ends with the supervisor.
     deadline_s = 5.0
 
     def check(self, ask: Ask) -> None:
-        """Refuse settings that are none of Hadoop's, and a machine where no HDFS is up."""
-        for name in ask.settings:
-            if not name.startswith(conf.PREFIXES):
-                raise SettingsError(
-                    f"yarn does not know the setting {name!r}", code="Usage",
-                    fix="give a property of Hadoop, such as yarn.nodemanager.resource.memory-mb",
-                )  # fmt: skip
+        """Refuse a machine where no HDFS is up."""
         _filesystem(ask)
 
     def n_ports(self, ask: Ask) -> int:
@@ -57,8 +49,6 @@ class YarnSpec(ServerSpec):
         java: Java | None,
     ) -> Layout:  # fmt: skip
         """Write the settings of each node."""
-        if java is None:
-            raise AssertionError("a server with a least Java is given one")
         filesystem, jars = _filesystem(ask), str(cache / "jars" / "*")
         everybody = conf.shared(filesystem, ports[0], ports[1], jars=jars)
         nodes = []
@@ -70,10 +60,9 @@ class YarnSpec(ServerSpec):
             if number >= 2:
                 settings |= conf.of_node(folder, own)
             conf.write(folder, settings | dict(ask.settings))
-            argv = (*java.command, *_JVM, f"-Dhadoop.home.dir={folder}", "-cp", f"{folder}:{jars}",
-                    _MAIN.get(name, _NODE_MAIN))  # fmt: skip
+            argv = (*program(java, folder, cache), _MAIN.get(name, _NODE_MAIN))
             # Tasks have these of a NodeManager.
-            env = {"JAVA_HOME": str(java.home), "HADOOP_CONF_DIR": str(folder)}
+            env = {"JAVA_HOME": str(needed(java).home), "HADOOP_CONF_DIR": str(folder)}
             nodes.append(Node(name, argv, str(folder), {"client": own[0], "web": own[1]}, env))
         client = {
             "fs.defaultFS": filesystem,
