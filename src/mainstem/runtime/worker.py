@@ -6,36 +6,29 @@ with the run alone. What the functions print goes to standard error.
 
 from __future__ import annotations
 
-import os
-import queue
-import signal
 import sys
-import threading
 from dataclasses import replace
-from typing import IO, Any
+from typing import Any
 
 from mainstem.definition.load import load
 from mainstem.engines.embedded.python.by_value import unpickled
 from mainstem.engines.embedded.python.evaluate import CallFailed, Evaluator, Failure
 from mainstem.engines.embedded.python.wire import packed, unpacked
 from mainstem.errors import MainstemError
-from mainstem.mapreduce.frames import Ended, receive, send
-from mainstem.mapreduce.worker import private_pipes
+from mainstem.mapreduce.frames import send
+from mainstem.mapreduce.serving import serving
 from mainstem.plan.nodes import PythonFunction
 from mainstem.sql.lift_calls import MapCall
 
 
 def main() -> None:
     """Work until the run closes the pipe."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    tasks, answers = private_pipes()
-    waiting: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
-    threading.Thread(target=_read, args=(tasks, waiting), daemon=True).start()
+    next_task, answers = serving()
     maps: dict[int, Evaluator] = {}
     functions: dict[str, PythonFunction] = {}
     opened: dict[str, Any] = {}
     while True:
-        word, given = waiting.get()
+        word, given = next_task()
         if word == "batch":
             number, task = given
             send(answers, _answer(maps[number], task))
@@ -48,15 +41,6 @@ def main() -> None:
         calls = tuple(MapCall(*call) for call in given["calls"])
         maps[given["number"]] = Evaluator(functions, calls, opened)
         send(answers, ("ready", ""))
-
-
-def _read(tasks: IO[bytes], waiting: queue.SimpleQueue[tuple[str, Any]]) -> None:
-    """Hand batches on; the end of the pipe is the end of the run, and of this process at once."""
-    try:
-        while True:
-            waiting.put(receive(tasks))
-    except Ended:
-        os._exit(0)
 
 
 def _answer(evaluator: Evaluator, task: bytes) -> tuple[str, Any]:
