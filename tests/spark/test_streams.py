@@ -1,14 +1,23 @@
 """Streams from Kafka to Kafka whose partitions are read and brought down by Spark's tasks."""
 
 import os
+import pickle
 import uuid
 
 import pytest
 
+from mainstem.engines.spark.stream.run import Cluster
 from mainstem.engines.spec import StreamSettings
 from mainstem.runtime.run import RunOptions, run
 from mainstem.storage.local import points
-from tests.servers.kafka_streaming import consumed, expected, killed, pipeline, produced
+from tests.servers.kafka_streaming import (
+    PARTITIONS,
+    consumed,
+    expected,
+    killed,
+    pipeline,
+    produced,
+)
 from tests.spark.test_cluster import kill_executor
 
 LONG = os.environ.get("MAINSTEM_LONG") == "1"
@@ -34,14 +43,26 @@ def events_of(base, kafka, bids, outs, engine="spark", epoch_rows=4_000):
     return run(p.plan(), options)
 
 
-def test_kafka_to_kafka(tmp_path, kafka, bids):
-    """Every record is read once, late ones are kept, and both kinds of tables are right."""
+def test_kafka_to_kafka(tmp_path, kafka, bids, monkeypatch):
+    """Every record is read once, in tasks of Spark's, and both kinds of tables are right."""
+    jobs, collected = [], Cluster.collected
+
+    def noted(self, sent):
+        jobs.append(collected(self, sent))
+        return jobs[-1]
+
+    monkeypatch.setattr(Cluster, "collected", noted)
     outs = {name: f"out-{uuid.uuid4().hex[:8]}" for name in ("counts", "latest")}
     ended = [e for e in events_of(tmp_path, kafka, bids, outs) if e.kind == "run_ended"]
 
     ledger = ended[0].facts["ledger"]
     assert ledger["sources"]["bids"]["read"] == EVENTS
     assert ended[0].facts["stream"]["epochs"] >= EVENTS // 4_000
+    results = [pickle.loads(one) for job in jobs for one in job]
+    assert sum(one.loaded.rows for one in results) == EVENTS
+    # A task for each partition, which gives what its records come down to and no record.
+    assert max(map(len, jobs)) == PARTITIONS
+    assert not [table for one in results for table in one.files if table.startswith("__in_")]
     for name, topic in outs.items():
         assert consumed(kafka, name, topic) == expected(name, EVENTS)
 

@@ -87,14 +87,17 @@ def _reads(node: StreamNode) -> set[str]:
     return found | set(node.inputs)
 
 
-def shard_selects(name: str, operators: Mapping[str, Operator]) -> dict[str, str]:
-    """Give the tables that a wanted relation of a shard comes as, each with its SELECT."""
+def shard_tables(name: str, operators: Mapping[str, Operator]) -> dict[str, str]:
+    """Give the tables that a wanted relation of a shard comes as, each with its SELECT.
+
+    That of late rows stands behind what a node's rows come down to.
+    """
     operator = operators.get(name)
     if operator is None:
         return {rows_table(name): f"SELECT * FROM {quoted(name)}"}
     found = {taken_table(name): operator.taken_select()}
     if operator.is_judged:
-        found[late_rows_table(name)] = operator.late_select()
+        found[late_table(name)] = operator.late_select()
     return found
 
 
@@ -108,6 +111,6 @@ def taken_table(node: str) -> str:
     return f"__shard_taken_{node}"
 
 
-def late_rows_table(node: str) -> str:
+def late_table(node: str) -> str:
     """Give the table of a stateful node's late rows."""
     return f"__shard_late_{node}"

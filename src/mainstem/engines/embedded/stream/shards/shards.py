@@ -21,10 +21,10 @@ from mainstem.engines.embedded.stream.ports import Loader
 from mainstem.engines.embedded.stream.program import Compiled
 from mainstem.engines.embedded.stream.shards.loading import sent
 from mainstem.engines.embedded.stream.shards.plan import (
-    late_rows_table,
+    late_table,
     rows_table,
     shard_plan,
-    shard_selects,
+    shard_tables,
     taken_table,
 )
 from mainstem.engines.embedded.stream.shards.task import ShardProgram, ShardResult, ShardTask
@@ -95,7 +95,7 @@ class Shards:
         """Give all tables of shards with what they are of."""
         found: dict[str, str] = {}
         for name in self.plan.wanted(is_whole=False):
-            found |= shard_selects(name, self.operators)
+            found |= shard_tables(name, self.operators)
         return found
 
     def turn(self, *, is_on: bool) -> None:
@@ -106,7 +106,7 @@ class Shards:
         for name in self.plan.taken:
             operator = self.operators[name]
             operator.taken_from = quoted(taken_table(name)) if is_on else ""
-            operator.late_from = quoted(late_rows_table(name)) if is_on else ""
+            operator.late_from = quoted(late_table(name)) if is_on else ""
 
     def select(self, node: str) -> str:
         """Give the SELECT of a node that keeps nothing and whose rows shards give; "" for others."""

@@ -20,8 +20,14 @@ import duckdb
 from mainstem.engines.embedded.session import Session, open_session
 from mainstem.engines.embedded.stream.failures import in_our_words
 from mainstem.engines.embedded.stream.inputs import Inputs, input_name, input_table
+from mainstem.engines.embedded.stream.operators.operator import LATE
 from mainstem.engines.embedded.stream.program import Compiled, compile_stream
-from mainstem.engines.embedded.stream.shards.plan import ShardPlan, shard_plan, shard_selects
+from mainstem.engines.embedded.stream.shards.plan import (
+    ShardPlan,
+    late_table,
+    shard_plan,
+    shard_tables,
+)
 from mainstem.engines.embedded.stream.spec import PART, Loaded, Slice
 from mainstem.engines.embedded.types import literal, quoted
 from mainstem.engines.spec import RunSettings
@@ -187,9 +193,15 @@ class ShardWorker:
                 f"SELECT * REPLACE ({part}) FROM {input_table(name)}"
             )
         for wanted in self.shards.wanted(is_whole=task.is_whole):
-            for table, select in shard_selects(wanted, self.compiled.operators).items():
-                found[table] = self.write(select)
+            for table, select in shard_tables(wanted, self.compiled.operators).items():
+                if table != late_table(wanted) or self.has_late():
+                    found[table] = self.write(select)
         return {table: path for table, path in found.items() if path}
+
+    def has_late(self) -> bool:
+        """Say whether what was written last, of a judged node, has late rows: mostly there are none."""
+        ((found,),) = self.session.rows(f"SELECT coalesce(bool_or({LATE}), FALSE) FROM __written")
+        return bool(found)
 
     def write(self, select: str) -> str:
         """Write rows into a file of their own; give its path, "" without rows."""
